@@ -1,0 +1,82 @@
+"""Conditions that a caller can meet, each with a stable code.
+
+    CarrelError
+    ├── InvalidRequest          the input is wrong: says which field, and what would be right
+    │   ├── UnsupportedMediaType
+    │   └── TooLarge
+    ├── InvalidApiKey           no key, or one that is unknown, expired or revoked
+    ├── InsufficientScope
+    ├── NotFound                absent, or another tenant's: the two can't be told apart
+    ├── Conflict
+    ├── Unavailable             a part is down or busy: try again after `retry_after_seconds`
+    │   └── GenerationFailed    the model did not answer, or stopped half-way
+    ├── StorageFull
+    └── IsolationViolation      a point of another tenant came back: never shown, always an alarm
+
+No error knows an HTTP status: `carrel.api.errors` holds the one table.
+"""
+
+from typing import ClassVar
+
+
+class CarrelError(Exception):
+    """A condition with a message for people and a `code` for programs."""
+
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+
+class InvalidRequest(CarrelError):
+    code = "invalid_request"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    code = "unsupported_media_type"
+
+
+class TooLarge(InvalidRequest):
+    code = "too_large"
+
+
+class InvalidApiKey(CarrelError):
+    code = "invalid_api_key"
+
+
+class InsufficientScope(CarrelError):
+    code = "insufficient_scope"
+
+
+class NotFound(CarrelError):
+    code = "not_found"
+
+
+class Conflict(CarrelError):
+    code = "conflict"
+
+
+class StorageFull(CarrelError):
+    code = "storage_full"
+
+
+class IsolationViolation(CarrelError):
+    code = "internal_error"
+
+
+class Unavailable(CarrelError):
+    code = "unavailable"
+
+    def __init__(self, message: str, *, retry_after_seconds: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class GenerationFailed(Unavailable):
+    """The model's upstream refused, failed or stalled; *reason* is a word for metrics."""
+
+    def __init__(self, message: str, *, reason: str, retry_after_seconds: int = 1) -> None:
+        super().__init__(message, retry_after_seconds=retry_after_seconds)
+        self.reason = reason

@@ -1,0 +1,25 @@
+"""Identifiers: opaque strings, each with a prefix that says what it names."""
+
+import secrets
+import time
+from typing import NewType
+
+TenantId = NewType("TenantId", str)
+KeyId = NewType("KeyId", str)
+DocumentId = NewType("DocumentId", str)
+ChunkId = NewType("ChunkId", str)
+JobId = NewType("JobId", str)
+RequestId = NewType("RequestId", str)
+AnswerId = NewType("AnswerId", str)
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+
+
+def new_id(prefix: str) -> str:
+    """A fresh id, `prefix_` and 26 characters: 48 bits of milliseconds, then 82 random bits.
+
+    Ids made later sort later, so that database pages fill in order.
+    """
+    value = (time.time_ns() // 1_000_000) << 82 | secrets.randbits(82)
+    digits = [_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5)]
+    return f"{prefix}_{''.join(digits)}"
