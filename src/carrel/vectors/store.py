@@ -1,0 +1,121 @@
+"""The port to the vector store, shaped so that a tenant cannot be forgotten.
+
+A `VectorStore` has no search of its own. `tenant()` gives a handle bound to
+one tenant, and every operation goes through such a handle: there is no way to
+write an unscoped query.
+
+A document's points are *staged* (stored, invisible) and then *published*
+(visible) together. Which version of a document counts is the metadata
+database's to say; the store may for a moment hold two.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carrel.domain.document import Chunk, Metadata
+from carrel.domain.filter import Filter
+from carrel.domain.ids import ChunkId, DocumentId, TenantId
+
+DenseVector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """Token ids with their weights, in the same order."""
+
+    indices: list[int]
+    values: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A chunk of one version of a document, with its vectors."""
+
+    document_id: DocumentId
+    version: int
+    chunk: Chunk
+    content_hash: str
+    dense: DenseVector
+    sparse: SparseVector
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that one list of a search returned, with that list's score (cosine, or BM25)."""
+
+    chunk_id: ChunkId
+    document_id: DocumentId
+    version: int
+    chunk: Chunk
+    content_hash: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """The two lists of one hybrid search, each best first."""
+
+    dense: list[Hit]
+    sparse: list[Hit]
+
+
+class TenantVectors(Protocol):
+    """One tenant's points; no operation sees or changes another's.
+
+    Every operation may raise `Unavailable` (the store is down or restarting)
+    and `IsolationViolation` (the store returned a point of another tenant).
+    """
+
+    async def stage(self, points: Sequence[Point]) -> None:
+        """Store *points*, invisible to searches. The same chunk again replaces itself."""
+        ...
+
+    async def publish(self, document_id: DocumentId, version: int) -> None:
+        """Make the version's staged points visible, all at once; durable on return."""
+        ...
+
+    async def withdraw(self, document_id: DocumentId, *, keep: int | None = None) -> None:
+        """Delete the document's points, staged and visible, except those of version *keep*."""
+        ...
+
+    async def discard(self, document_id: DocumentId, version: int) -> None:
+        """Delete the points of one version."""
+        ...
+
+    async def search(
+        self, dense: DenseVector, sparse: SparseVector, *, limit: int, where: Filter = ()
+    ) -> Hits:
+        """The *limit* nearest visible chunks by cosine, and as many by BM25.
+
+        BM25's IDF is computed over this tenant's visible chunks alone.
+        """
+        ...
+
+    async def count(self, document_id: DocumentId | None = None) -> int:
+        """How many chunks are visible, of one document or of all."""
+        ...
+
+    async def erase(self) -> None:
+        """Delete every point of the tenant."""
+        ...
+
+
+class VectorStore(Protocol):
+    """A place for points of many tenants."""
+
+    def tenant(self, tenant_id: TenantId) -> TenantVectors:
+        """The handle of one tenant: the only way to its points."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises `Unavailable` when the store does not answer."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
