@@ -1,0 +1,197 @@
+"""The metadata schema. Every row that belongs to a tenant carries its id, first in every index."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC datetimes on both databases; SQLite stores none of the zone by itself."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime reached the database")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        if value is None or value.tzinfo is not None:
+            return value
+        return value.replace(tzinfo=UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("isolation", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("limits", JSON, nullable=False),
+    Column("budget", JSON),
+    # Rises with every change of what the tenant's searches can return.
+    Column("corpus_version", BigInteger, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    # No tenant: an admin key.
+    Column("tenant_id", String(64), ForeignKey("tenants.id", ondelete="CASCADE")),
+    Column("name", String(200), nullable=False),
+    Column("prefix", String(16), nullable=False),
+    Column("secret_hash", String(64), nullable=False, unique=True),
+    Column("scopes", JSON, nullable=False),
+    Column("groups", JSON, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_keys_tenant_id", "tenant_id"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("tenant_id", String(64), ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", String(256), primary_key=True),
+    # The version that searches may show; 0: none yet.
+    Column("live_version", Integer, nullable=False),
+    Column("newest_version", Integer, nullable=False),
+    # A deleted document is invisible at once; its rows go when its points and files are gone.
+    Column("deleted", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_documents_tenant_id_created_at", "tenant_id", "created_at", "id"),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("tenant_id", String(64), primary_key=True),
+    Column("document_id", String(256), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("original", String(64), nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("title", String(500), nullable=False),
+    Column("filename", String(500)),
+    Column("media_type", String(100), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("error", Text),
+    Column("progress", Float, nullable=False),
+    Column("chunks", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(
+        ["tenant_id", "document_id"],
+        ["documents.tenant_id", "documents.id"],
+        ondelete="CASCADE",
+        name="fk_versions_document",
+    ),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("tenant_id", String(64), primary_key=True),
+    Column("document_id", String(256), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("id", String(36), nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("page", Integer),
+    Column("heading", Text, nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    ForeignKeyConstraint(
+        ["tenant_id", "document_id", "version"],
+        ["versions.tenant_id", "versions.document_id", "versions.version"],
+        ondelete="CASCADE",
+        name="fk_chunks_version",
+    ),
+    Index("ix_chunks_tenant_id_id", "tenant_id", "id"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("tenant_id", String(64), ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
+    Column("document_id", String(256), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("run_after", UtcDateTime, nullable=False),
+    # Free when null or past. A worker renews its lease while it works.
+    Column("lease_until", UtcDateTime),
+    Column("lease_owner", String(64)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_jobs_run_after", "run_after"),
+    Index("ix_jobs_tenant_id", "tenant_id", "document_id"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("tenant_id", String(64), ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", String(256), primary_key=True),
+    Column("body_hash", String(64), nullable=False),
+    # Null while the first request is under way.
+    Column("document_id", String(256)),
+    Column("version", Integer),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+usage_events = Table(
+    "usage_events",
+    metadata,
+    Column("request_id", String(64), primary_key=True),
+    Column("tenant_id", String(64), nullable=False),
+    Column("key_id", String(64), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("route", String(64), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("cache_status", String(16), nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+    Column("embedding_tokens", BigInteger, nullable=False),
+    # Null: the model's price is not known.
+    Column("cost_micro_usd", BigInteger),
+    Column("saved_micro_usd", BigInteger, nullable=False),
+    Index("ix_usage_events_tenant_id_at", "tenant_id", "at"),
+)
