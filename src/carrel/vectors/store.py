@@ -13,22 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from carrel.domain.document import Chunk, Metadata
 from carrel.domain.filter import Filter
 from carrel.domain.ids import ChunkId, DocumentId, TenantId
-
-DenseVector = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class SparseVector:
-    """Token ids with their weights, in the same order."""
-
-    indices: list[int]
-    values: list[float]
+from carrel.domain.vector import DenseVector, SparseVector
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,55 @@
+# `make` alone lists the targets. Each sets up what it needs, so a fresh clone can start with any.
+# ARGS passes options on: make test ARGS="tests/unit -k budget"
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+BIN := .venv/bin
+READY := .venv/.ready
+ARGS ?=
+
+.PHONY: help setup demo serve test check format bench wheel clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## install uv, if need be, and all dependencies into .venv
+
+$(READY): uv.lock pyproject.toml scripts/setup
+	@scripts/setup
+	@touch $@
+
+demo: $(READY) ## two tenants, their documents, questions and cited answers; the server stays up
+	@exec $(BIN)/carrel demo $(ARGS)
+
+serve: $(READY) ## the server, on http://127.0.0.1:8080
+	@exec $(BIN)/carrel serve $(ARGS)
+
+test: $(READY) ## all tests, against real PostgreSQL and Redis that the run starts and stops
+	@scripts/install_test_services
+	@exec $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
+
+check: $(READY) ## lint, formatting, types, layers
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+
+format: $(READY) ## format the code and fix what the linter can
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: $(READY) ## start-up, memory, overhead, event-loop stalls, retrieval quality
+	@exec $(BIN)/python -m bench $(ARGS)
+
+wheel: $(READY) ## build dist/*.whl and check that it is whole
+	@rm -rf dist
+	@scripts/uv build --wheel --quiet
+	@$(BIN)/python scripts/check_wheel.py dist/*.whl
+
+clean: ## remove the environment, caches and builds; the data in .carrel stays
+	@rm -rf .venv dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,24 @@
+"""What an answer is made of while it is being written, in order: `Sources`, `Delta`s, `Done`."""
+
+from dataclasses import dataclass
+
+from carrel.domain.answer import Answer
+from carrel.domain.document import Passage
+from carrel.generation.generator import Delta
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The passages that the answer is written from."""
+
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The finished answer."""
+
+    answer: Answer
+
+
+Event = Sources | Delta | Done

@@ -1,0 +1,186 @@
+"""The way of a question, in order.
+
+Every answer ends in exactly one usage event, also when it fails half-way or its
+reader leaves: tokens that were written are accounted for.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from carrel.answering.citations import cite, strip_invalid
+from carrel.answering.events import Done, Event, Sources
+from carrel.domain.answer import Answer, FinishReason, Message, TokenUsage
+from carrel.domain.document import Passage
+from carrel.domain.filter import Filter
+from carrel.domain.ids import AnswerId, KeyId, RequestId, TenantId, new_id
+from carrel.domain.usage import UsageEvent
+from carrel.embedding.embedder import Embedder
+from carrel.generation.generator import Delta, Finish, GenerationRequest, Generator
+from carrel.retrieval.search import Retrieval, Retriever
+from carrel.telemetry import metrics
+from carrel.telemetry.stages import Stages
+from carrel.usage.ledger import Ledger
+from carrel.usage.prices import Prices
+
+NO_EVIDENCE = "I found nothing in the documents that answers this question."
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question of one tenant, with what the caller asked for."""
+
+    tenant_id: TenantId
+    key_id: KeyId
+    request_id: RequestId
+    route: str
+    text: str
+    top_k: int
+    max_tokens: int
+    where: Filter = ()
+    history: Sequence[Message] = ()
+
+
+class Pipeline:
+    """Answers questions."""
+
+    def __init__(
+        self,
+        *,
+        retriever: Retriever,
+        generator: Generator,
+        embedder: Embedder,
+        prices: Prices,
+        ledger: Ledger,
+    ) -> None:
+        self._retriever = retriever
+        self._generator = generator
+        self._embedder = embedder
+        self._prices = prices
+        self._ledger = ledger
+
+    @property
+    def model(self) -> str:
+        """The model that writes the answers."""
+        return self._generator.model
+
+    async def answer(self, question: Question, stages: Stages) -> AsyncGenerator[Event]:
+        """`Sources`, then `Delta`s as they are written, then `Done`.
+
+        Raises:
+            Unavailable: retrieval failed; nothing is answered from a model's memory.
+            GenerationFailed: the model refused, failed or stalled.
+        """
+        with stages.time("retrieve"):
+            retrieval = await self._retriever.search(
+                question.tenant_id, question.text, top_k=question.top_k, where=question.where
+            )
+        draft = _Draft(self._generator.model, retrieval)
+        try:
+            if not retrieval.relevant:
+                draft.refuse()
+                yield Sources(())
+                yield Delta(draft.text)
+            else:
+                yield Sources(retrieval.passages)
+                async with aclosing(self._generate(question, draft, stages)) as deltas:
+                    async for delta in deltas:
+                        yield delta
+            draft.complete = True
+        finally:
+            usage = self._settle(question, draft, stages)
+        yield Done(draft.finish(usage))
+
+    async def _generate(
+        self, question: Question, draft: "_Draft", stages: Stages
+    ) -> AsyncGenerator[Delta]:
+        request = GenerationRequest(
+            question=question.text,
+            passages=draft.retrieval.passages,
+            max_tokens=question.max_tokens,
+            history=question.history,
+        )
+        with stages.time("generate"):
+            async with aclosing(self._generator.generate(request)) as parts:
+                async for part in parts:
+                    if isinstance(part, Finish):
+                        draft.end(part)
+                    else:
+                        stages.mark("first_token")
+                        draft.pieces.append(part.text)
+                        yield part
+
+    def _settle(self, question: Question, draft: "_Draft", stages: Stages) -> TokenUsage:
+        metrics.answers.labels(draft.finish_reason if draft.complete else "unfinished").inc()
+        for stage, milliseconds in stages.milliseconds.items():
+            metrics.stage_seconds.labels(stage).observe(milliseconds / 1000)
+        usage = draft.usage(self._embedder, self._prices)
+        self._ledger.record(
+            UsageEvent(
+                request_id=question.request_id,
+                tenant_id=question.tenant_id,
+                key_id=question.key_id,
+                at=datetime.now(UTC),
+                route=question.route,
+                model=draft.model,
+                cache_status="miss",
+                usage=usage,
+            )
+        )
+        return usage
+
+
+class _Draft:
+    """An answer while it is being written."""
+
+    def __init__(self, model: str, retrieval: Retrieval) -> None:
+        self.id = AnswerId(new_id("ans"))
+        self.model = model
+        self.retrieval = retrieval
+        self.sources: tuple[Passage, ...] = retrieval.passages
+        self.pieces: list[str] = []
+        self.finish_reason: FinishReason = "stop"
+        self.complete = False
+        self._finish: Finish | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    def refuse(self) -> None:
+        """Nothing relevant was found: say so, and ask no model."""
+        self.pieces.append(NO_EVIDENCE)
+        self.sources = ()
+        self.finish_reason = "no_evidence"
+
+    def end(self, finish: Finish) -> None:
+        self._finish = finish
+        self.model = finish.model
+        self.finish_reason = finish.finish_reason
+
+    def usage(self, embedder: Embedder, prices: Prices) -> TokenUsage:
+        embedded = self.retrieval.embedding_tokens
+        if self.finish_reason == "no_evidence":
+            return TokenUsage(embedding_tokens=embedded)
+        prompt, written = self._tokens(embedder)
+        return TokenUsage(prompt, written, embedded, prices.cost(self.model, prompt, written))
+
+    def _tokens(self, embedder: Embedder) -> tuple[int, int]:
+        if self._finish is not None:
+            return self._finish.prompt_tokens, self._finish.completion_tokens
+        # Cut off before the model reported: count what it read and wrote.
+        read = sum(embedder.count_tokens(passage.text) for passage in self.sources)
+        return read, embedder.count_tokens(self.text)
+
+    def finish(self, usage: TokenUsage) -> Answer:
+        text = strip_invalid(self.text, len(self.sources))
+        return Answer(
+            id=self.id,
+            text=text,
+            model=self.model,
+            finish_reason=self.finish_reason,
+            citations=cite(text, self.sources),
+            sources=self.sources,
+            usage=usage,
+        )

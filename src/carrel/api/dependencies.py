@@ -1,0 +1,70 @@
+"""Who may call what: the annotations that routes take their caller and services from."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from carrel.domain.errors import InsufficientScope, InvalidApiKey
+from carrel.domain.ids import KeyId, RequestId, TenantId
+from carrel.domain.key import Caller, Scope
+from carrel.services import Services
+
+_bearer = HTTPBearer(auto_error=False, description="an API key: `crl_…`")
+
+
+@dataclass(frozen=True, slots=True)
+class TenantCaller:
+    """A caller on the data plane, with the id of its request."""
+
+    tenant_id: TenantId
+    key_id: KeyId
+    groups: tuple[str, ...]
+    request_id: RequestId
+
+
+def services(request: Request) -> Services:
+    return request.app.state.services
+
+
+async def _caller(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    opened: Annotated[Services, Depends(services)],
+) -> Caller:
+    if credentials is None:
+        raise InvalidApiKey("send an API key: Authorization: Bearer crl_…")
+    caller = await opened.authenticator.authenticate(credentials.credentials)
+    request.state.log = {"tenant_id": caller.tenant_id, "key_id": caller.key_id}
+    return caller
+
+
+def _allow(scope: Scope):
+    async def allowed(
+        request: Request, caller: Annotated[Caller, Depends(_caller)]
+    ) -> TenantCaller:
+        if caller.tenant_id is None:
+            raise InsufficientScope("this is an admin key: use a tenant's key")
+        if scope not in caller.scopes:
+            raise InsufficientScope(f"this key lacks the scope {scope}")
+        return TenantCaller(
+            caller.tenant_id, caller.key_id, caller.groups, request.state.request_id
+        )
+
+    return Depends(allowed)
+
+
+async def _admin(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    if "admin" not in caller.scopes:
+        raise InsufficientScope("this needs an admin key")
+    return caller
+
+
+Opened = Annotated[Services, Depends(services)]
+MayQuery = Annotated[TenantCaller, _allow("query")]
+MaySearch = Annotated[TenantCaller, _allow("search")]
+MayReadDocuments = Annotated[TenantCaller, _allow("documents:read")]
+MayWriteDocuments = Annotated[TenantCaller, _allow("documents:write")]
+MayReadUsage = Annotated[TenantCaller, _allow("usage:read")]
+Admin = Annotated[Caller, Depends(_admin)]

@@ -1,0 +1,114 @@
+"""The one table from error codes to HTTP status, and the one shape of an error.
+
+The shape is OpenAI's error object, so that every OpenAI SDK reads it.
+"""
+
+import logging
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from carrel.domain.errors import CarrelError, IsolationViolation, Unavailable
+from carrel.telemetry import metrics
+
+log = logging.getLogger(__name__)
+
+STATUS = {
+    "invalid_api_key": 401,
+    "insufficient_scope": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "conflict": 409,
+    "too_large": 413,
+    "unsupported_media_type": 415,
+    "invalid_request": 422,
+    "internal_error": 500,
+    "unavailable": 503,
+    "storage_full": 507,
+}
+_TYPE = {401: "authentication_error", 403: "permission_error", 503: "server_error"}
+
+
+def error_body(code: str, message: str, param: str | None, request_id: str) -> dict[str, Any]:
+    """The error object."""
+    status = STATUS[code]
+    kind = _TYPE.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return {
+        "error": {
+            "message": message,
+            "type": kind,
+            "code": code,
+            "param": param,
+            "request_id": request_id,
+        }
+    }
+
+
+def describe(error: Exception, request_id: str) -> dict[str, Any]:
+    """The error object of *error*; what nobody foresaw is logged and not shown."""
+    if isinstance(error, IsolationViolation):
+        metrics.isolation_violations.inc()
+        log.critical("%s", error.message, extra={"carrel": {"request_id": request_id}})
+        return error_body("internal_error", "internal error", None, request_id)
+    if isinstance(error, CarrelError):
+        return error_body(error.code, error.message, error.param, request_id)
+    log.error("unexpected error", exc_info=error, extra={"carrel": {"request_id": request_id}})
+    return error_body("internal_error", "internal error", None, request_id)
+
+
+def error_response(error: Exception, request_id: str) -> Response:
+    """The response for *error*."""
+    headers: dict[str, str] = {}
+    if isinstance(error, Unavailable):
+        headers["retry-after"] = str(error.retry_after_seconds)
+    if isinstance(error, CarrelError) and error.code == "invalid_api_key":
+        headers["www-authenticate"] = "Bearer"
+    return _json(describe(error, request_id), headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of *app* in the one shape."""
+
+    async def carrel_error(request: Request, error: Exception) -> Response:
+        return error_response(error, request.state.request_id)
+
+    async def validation_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        message, param = _first_fault(error)
+        return _json(error_body("invalid_request", message, param, request.state.request_id), {})
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        code = {404: "not_found", 405: "method_not_allowed"}.get(
+            error.status_code, "invalid_request"
+        )
+        message = "no such route" if code == "not_found" else str(error.detail)
+        body = error_body(code, message, None, request.state.request_id)
+        return _json(body, dict(error.headers or {}))
+
+    app.add_exception_handler(CarrelError, carrel_error)
+    app.add_exception_handler(RequestValidationError, validation_error)
+    app.add_exception_handler(HTTPException, http_error)
+
+
+def _json(body: dict[str, Any], headers: dict[str, str]) -> Response:
+    return Response(
+        orjson.dumps(body),
+        status_code=STATUS[body["error"]["code"]],
+        headers=headers,
+        media_type="application/json",
+    )
+
+
+def _first_fault(error: RequestValidationError) -> tuple[str, str | None]:
+    fault = error.errors()[0]
+    path = [str(part) for part in fault["loc"] if part not in ("body", "query", "path", "header")]
+    if fault["type"] == "json_invalid":
+        return "the body is not valid JSON", None
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    param = ".".join(path) or None
+    return (f"{param}: {message}" if param else message), param

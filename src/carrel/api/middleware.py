@@ -1,0 +1,93 @@
+"""What surrounds every request: its id, its metrics, its log line, and the last net for errors.
+
+Pure ASGI: nothing here touches a streamed body.
+"""
+
+import logging
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from carrel.api.errors import error_response
+from carrel.domain.errors import TooLarge
+from carrel.domain.ids import new_id
+from carrel.telemetry import metrics
+
+log = logging.getLogger(__name__)
+_QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+class RequestContext:
+    """Gives each request an id, measures it, and turns an unforeseen error into a 500.
+
+    A body of more than *max_body_bytes* is refused while it is read.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        await _Exchange(scope, receive, send, self._max_body_bytes).run(self._app)
+
+
+class _Exchange:
+    """One request and its response."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._left = max_body_bytes
+        self._limit = max_body_bytes
+        self._started = time.perf_counter()
+        self._status = 0
+        self.request_id = new_id("req")
+        scope.setdefault("state", {})["request_id"] = self.request_id
+
+    async def run(self, app: ASGIApp) -> None:
+        try:
+            await app(self._scope, self._limited, self._identified)
+        except Exception as error:  # noqa: BLE001 - the last net: nothing of it is shown
+            response = error_response(error, self.request_id)
+            if not self._status:
+                await response(self._scope, self._limited, self._identified)
+        finally:
+            self._account()
+
+    async def _limited(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                raise TooLarge(f"the request has more than {self._limit:,} bytes")
+        return message
+
+    async def _identified(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            headers = list(message.get("headers", []))
+            headers.append((b"x-request-id", self.request_id.encode()))
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+    def _account(self) -> None:
+        seconds = time.perf_counter() - self._started
+        route = getattr(self._scope.get("route"), "path", "none")
+        metrics.requests.labels(route, self._scope["method"], str(self._status)).inc()
+        metrics.request_seconds.labels(route).observe(seconds)
+        if route in _QUIET:
+            return
+        state = self._scope["state"]
+        fields = {
+            "request_id": self.request_id,
+            "method": self._scope["method"],
+            "route": route,
+            "status": self._status,
+            "ms": round(seconds * 1000, 1),
+            **state.get("log", {}),
+        }
+        log.info("request", extra={"carrel": fields})

@@ -1,0 +1,184 @@
+"""Documents: upload, look, list, delete."""
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.responses import Response
+
+from carrel.api import wire
+from carrel.api.dependencies import MayReadDocuments, MayWriteDocuments, Opened
+from carrel.api.responses import Json
+from carrel.domain.document import Document
+from carrel.domain.errors import InvalidRequest, UnsupportedMediaType
+from carrel.domain.filter import parse_metadata
+from carrel.domain.ids import DocumentId
+from carrel.ingestion.upload import Upload
+
+PIECE = 256 * 1024
+Wait = Annotated[float, Query(ge=0, le=60, description="seconds to wait for ready or failed")]
+
+router = APIRouter(prefix="/v1/documents", tags=["documents"])
+
+
+class TextBody(BaseModel):
+    """A document sent as JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Annotated[str, Field(min_length=1)]
+    title: str | None = None
+    metadata: dict[str, Any] | None = None
+    document_id: str | None = None
+
+
+_UPLOAD_SCHEMA: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "title": {"type": "string"},
+                        "metadata": {"type": "string", "description": "a JSON object"},
+                        "document_id": {"type": "string"},
+                    },
+                }
+            },
+            "application/json": {"schema": TextBody.model_json_schema()},
+        },
+    }
+}
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Upload a file or a text; the same id again makes a new version",
+    openapi_extra=_UPLOAD_SCHEMA,
+)
+async def upload(
+    request: Request,
+    caller: MayWriteDocuments,
+    services: Opened,
+    wait: Wait = 0,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Response:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        # Fields are small; a file has its own limit, and goes to disk piece by piece.
+        async with request.form(max_files=1, max_fields=8, max_part_size=PIECE) as form:
+            file, said = _from_form(form, idempotency_key)
+            document = await services.uploads.accept(caller.tenant_id, said, _pieces(file))
+    elif kind == "application/json":
+        body = _text_body(await request.body())
+        said = Upload(
+            media_type="text/markdown",
+            title=body.title,
+            document_id=body.document_id,
+            metadata=parse_metadata(body.metadata),
+            idempotency_key=idempotency_key,
+        )
+        document = await services.uploads.accept(caller.tenant_id, said, _once(body.text))
+    else:
+        raise UnsupportedMediaType("send multipart/form-data with a file, or application/json")
+    if wait:
+        document = await services.documents.wait(caller.tenant_id, document.id, seconds=wait)
+    return Json(wire.document(document), status_code=202)
+
+
+@router.get("", summary="The tenant's documents, oldest first")
+async def list_documents(
+    caller: MayReadDocuments,
+    services: Opened,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: str | None = None,
+) -> Response:
+    page = await services.documents.list(
+        caller.tenant_id, limit=limit, after=DocumentId(after) if after else None
+    )
+    data = [wire.document(document) for document in page.documents]
+    return Json(
+        {
+            "data": data,
+            "first_id": data[0]["id"] if data else None,
+            "last_id": data[-1]["id"] if data else None,
+            "has_more": page.has_more,
+        }
+    )
+
+
+@router.get("/{document_id:path}", summary="One document, with its progress")
+async def get_document(
+    document_id: str, caller: MayReadDocuments, services: Opened, wait: Wait = 0
+) -> Response:
+    document: Document = await services.documents.wait(
+        caller.tenant_id, DocumentId(document_id), seconds=wait
+    )
+    return Json(wire.document(document))
+
+
+@router.delete("/{document_id:path}", status_code=204, summary="Delete a document, all versions")
+async def delete_document(
+    document_id: str, caller: MayWriteDocuments, services: Opened
+) -> Response:
+    await services.documents.delete(caller.tenant_id, DocumentId(document_id))
+    return Response(status_code=204)
+
+
+def _from_form(form: FormData, idempotency_key: str | None) -> tuple[UploadFile, Upload]:
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise InvalidRequest("the form needs a part named file, with a filename", param="file")
+    return file, Upload(
+        filename=file.filename or None,
+        media_type=file.content_type,
+        title=_field(form, "title"),
+        document_id=_field(form, "document_id"),
+        metadata=parse_metadata(_json_field(form, "metadata")),
+        idempotency_key=idempotency_key,
+    )
+
+
+def _field(form: FormData, name: str) -> str | None:
+    value = form.get(name)
+    if isinstance(value, UploadFile):
+        raise InvalidRequest(f"{name} must be a plain field", param=name)
+    return value or None
+
+
+def _json_field(form: FormData, name: str) -> object:
+    text = _field(form, name)
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise InvalidRequest(f"{name} is not valid JSON", param=name) from None
+
+
+def _text_body(raw: bytes) -> TextBody:
+    try:
+        return TextBody.model_validate(orjson.loads(raw))
+    except orjson.JSONDecodeError:
+        raise InvalidRequest("the body is not valid JSON") from None
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        param = ".".join(str(part) for part in fault["loc"]) or None
+        raise InvalidRequest(f"{param}: {fault['msg']}", param=param) from None
+
+
+async def _pieces(file: UploadFile) -> AsyncGenerator[bytes]:
+    while piece := await file.read(PIECE):
+        yield piece
+
+
+async def _once(text: str) -> AsyncGenerator[bytes]:
+    yield text.encode()

@@ -1,0 +1,121 @@
+"""Questions: `/v1/query` and `/v1/search`."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from carrel.answering.events import Done, Event, Sources
+from carrel.answering.pipeline import Question
+from carrel.api import wire
+from carrel.api.answering import account, collect, start
+from carrel.api.dependencies import MayQuery, MaySearch, Opened
+from carrel.api.errors import describe
+from carrel.api.event_stream import EventStream, frame
+from carrel.api.responses import Json
+from carrel.domain.errors import InvalidRequest
+from carrel.domain.filter import parse_filter
+from carrel.telemetry.stages import Stages
+
+MAX_QUESTION = 10_000
+MAX_TOP_K = 50
+MAX_TOKENS = 8_192
+
+router = APIRouter(prefix="/v1", tags=["questions"])
+
+Text = Annotated[str, Field(min_length=1, max_length=MAX_QUESTION)]
+TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K)]
+
+
+class QueryBody(BaseModel):
+    """A question."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: Text
+    stream: bool = False
+    top_k: TopK = 8
+    filter: dict[str, Any] | None = None
+    model: str | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] = 512
+    cache: Literal["use", "bypass", "refresh"] = "use"
+
+
+class SearchBody(BaseModel):
+    """A search."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: Text
+    top_k: TopK = 8
+    filter: dict[str, Any] | None = None
+
+
+@router.post("/query", summary="Ask; the answer cites its sources, streamed or whole")
+async def query(body: QueryBody, request: Request, caller: MayQuery, services: Opened) -> Response:
+    if body.model not in (None, *services.models):
+        raise InvalidRequest(f"this server offers: {', '.join(services.models)}", param="model")
+    question = Question(
+        tenant_id=caller.tenant_id,
+        key_id=caller.key_id,
+        request_id=caller.request_id,
+        route="/v1/query",
+        text=_meaningful(body.question, "question"),
+        top_k=body.top_k,
+        max_tokens=body.max_tokens,
+        where=parse_filter(body.filter),
+    )
+    stages = Stages()
+    events = await start(services.pipeline.answer(question, stages))
+    if body.stream:
+        return EventStream(_frames(events, request, stages))
+    answer = await collect(events)
+    account(request, stages, answer)
+    return Json(wire.answer(answer))
+
+
+@router.post("/search", summary="The passages that match best")
+async def search(body: SearchBody, caller: MaySearch, services: Opened) -> Response:
+    retrieval = await services.retriever.search(
+        caller.tenant_id,
+        _meaningful(body.query, "query"),
+        top_k=body.top_k,
+        where=parse_filter(body.filter),
+    )
+    return Json({"hits": [wire.source(passage) for passage in retrieval.passages]})
+
+
+def _meaningful(text: str, param: str) -> str:
+    stripped = text.strip()
+    if not stripped:
+        raise InvalidRequest(f"{param} is blank", param=param)
+    return stripped
+
+
+async def _frames(
+    events: AsyncGenerator[Event], request: Request, stages: Stages
+) -> AsyncGenerator[bytes]:
+    number = 0
+    async with aclosing(events):
+        try:
+            async for event in events:
+                number += 1
+                name, data = _named(event)
+                if isinstance(event, Done):
+                    account(request, stages, event.answer)
+                yield frame(orjson.dumps(data), event=name, number=number)
+        except Exception as error:  # noqa: BLE001 - the stream has begun: say it there
+            body = describe(error, request.state.request_id)
+            yield frame(orjson.dumps(body), event="error", number=number + 1)
+
+
+def _named(event: Event) -> tuple[str, Any]:
+    if isinstance(event, Sources):
+        return "sources", {"sources": [wire.source(passage) for passage in event.passages]}
+    if isinstance(event, Done):
+        return "done", wire.answer(event.answer)
+    return "delta", {"text": event.text}

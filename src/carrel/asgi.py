@@ -1,0 +1,60 @@
+"""The ASGI application: lifespan, middleware, routes."""
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+from fastapi import FastAPI
+
+from carrel import __version__
+from carrel.api import errors, health
+from carrel.api.admin import keys, tenants
+from carrel.api.middleware import RequestContext
+from carrel.api.native import documents, query, usage
+from carrel.api.openai import chat, models
+from carrel.services import open_services
+from carrel.settings import Settings, load_settings
+from carrel.telemetry.log import configure_logging
+
+# Room for a multipart envelope and its fields around the largest file.
+ENVELOPE_BYTES = 1_000_000
+ROUTERS = (
+    query.router,
+    documents.router,
+    usage.router,
+    chat.router,
+    models.router,
+    tenants.router,
+    keys.router,
+    health.router,
+)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; without *settings*, those of the environment.
+
+    Raises:
+        SettingsError: the environment does not make valid settings.
+    """
+    chosen = settings or load_settings()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        configure_logging(chosen.log.level, chosen.log.format)
+        async with open_services(chosen) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="Carrel",
+        version=__version__,
+        summary="RAG for many tenants: isolated, cited, streamed, metered.",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    errors.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(
+        RequestContext, max_body_bytes=chosen.ingestion.max_upload_bytes + ENVELOPE_BYTES
+    )
+    return app

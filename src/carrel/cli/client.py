@@ -1,0 +1,153 @@
+"""A small asynchronous client of Carrel's HTTP API: both planes, typed results, streams.
+
+Every method may raise `ApiError` (the server said no) and `Unreachable` (it
+said nothing); how requests are repeated is `carrel.cli.connection`'s to say.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+from typing import Any, Unpack
+
+import aiohttp
+import msgspec
+
+from carrel.cli.connection import Connection, api_error, part
+from carrel.cli.failure import Unreachable
+from carrel.cli.sse import events
+from carrel.cli.wire import (
+    Answer,
+    Delta,
+    Document,
+    Hits,
+    Key,
+    KeyOptions,
+    NewKey,
+    Page,
+    QueryOptions,
+    Source,
+    Sources,
+    Tenant,
+)
+
+
+class Client(Connection):
+    """What one key may do on one server; use it as an async context manager."""
+
+    # Data plane
+
+    async def query(self, question: str, **options: Unpack[QueryOptions]) -> Answer:
+        """The finished answer. *options* are those of the contract: `top_k`, `filter`, `cache`."""
+        body = {"question": question, "stream": False, **options}
+        return await self.fetch(Answer, "POST", "/v1/query", json=body)
+
+    async def stream(
+        self, question: str, **options: Unpack[QueryOptions]
+    ) -> AsyncGenerator[Sources | Delta | Answer]:
+        """The answer as it is written: its sources, its deltas, then the whole.
+
+        Raises:
+            ApiError: also from an `error` event, half-way (status 200).
+            Unreachable: also when the stream ends before the answer does.
+        """
+        body = {"question": question, "stream": True, **options}
+        async with self.open("POST", "/v1/query", json=body) as response:
+            async for event in events(response.content.iter_any()):
+                if event.event == "sources":
+                    yield self.decode(event.data, Sources)
+                elif event.event == "delta":
+                    yield self.decode(event.data, Delta)
+                elif event.event == "done":
+                    yield self.decode(event.data, Answer)
+                    return
+                elif event.event == "error":
+                    raise api_error(response, event.data)
+        raise Unreachable(f"The answer from {self.url} broke off before its end. Ask again.")
+
+    async def search(self, query: str, *, top_k: int = 8) -> list[Source]:
+        """The passages nearest to *query*, best first."""
+        body = {"query": query, "top_k": top_k}
+        return (await self.fetch(Hits, "POST", "/v1/search", json=body)).hits
+
+    async def upload(
+        self,
+        path: Path,
+        *,
+        document_id: str,
+        title: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Document:
+        """The document as the server took it in, which is before it is ready.
+
+        The same bytes again under the same id change nothing, and come back `ready` at once.
+        """
+
+        def form() -> aiohttp.FormData:
+            # The file's name goes out as browsers send it: UTF-8, not percent-encoded.
+            fields = aiohttp.FormData(quote_fields=False)
+            fields.add_field("document_id", document_id)
+            if title is not None:
+                fields.add_field("title", title)
+            if metadata:
+                fields.add_field("metadata", msgspec.json.encode(metadata).decode())
+            fields.add_field("file", path.open("rb"), filename=path.name)
+            return fields
+
+        return await self.fetch(Document, "POST", "/v1/documents", form=form)
+
+    async def document(self, document_id: str, *, wait_seconds: int = 0) -> Document:
+        """The document now, or once it is ready or failed, or after *wait_seconds*."""
+        query = f"?wait={wait_seconds}" if wait_seconds else ""
+        return await self.fetch(Document, "GET", f"/v1/documents/{part(document_id, safe="/")}{query}")
+
+    async def documents(self) -> AsyncGenerator[Document]:
+        """All documents of the tenant, page by page."""
+        async for document in self.pages(Page[Document], "/v1/documents"):
+            yield document
+
+    async def delete_document(self, document_id: str) -> None:
+        """Delete a document and all it left in indexes."""
+        await self.discard("DELETE", f"/v1/documents/{part(document_id, safe="/")}")
+
+    # Admin plane
+
+    async def create_tenant(self, name: str, *, isolation: str = "shared") -> Tenant:
+        """The new tenant."""
+        body = {"name": name, "isolation": isolation}
+        return await self.fetch(Tenant, "POST", "/admin/tenants", json=body)
+
+    async def tenants(self) -> AsyncGenerator[Tenant]:
+        """All tenants, page by page."""
+        async for tenant in self.pages(Page[Tenant], "/admin/tenants"):
+            yield tenant
+
+    async def tenant(self, tenant_id: str) -> Tenant:
+        """One tenant."""
+        return await self.fetch(Tenant, "GET", f"/admin/tenants/{part(tenant_id)}")
+
+    async def delete_tenant(self, tenant_id: str) -> None:
+        """Erase a tenant: its documents, keys and caches."""
+        await self.discard("DELETE", f"/admin/tenants/{part(tenant_id)}")
+
+    async def create_key(self, tenant_id: str, **options: Unpack[KeyOptions]) -> NewKey:
+        """A key with its secret. *options* are the contract's: `name`, `scopes`, `expires_at`."""
+        path = f"/admin/tenants/{part(tenant_id)}/keys"
+        return await self.fetch(NewKey, "POST", path, json=options)
+
+    async def keys(self, tenant_id: str) -> AsyncGenerator[Key]:
+        """All keys of a tenant, without secrets."""
+        async for key in self.pages(Page[Key], f"/admin/tenants/{part(tenant_id)}/keys"):
+            yield key
+
+    async def revoke_key(self, key_id: str) -> None:
+        """Make a key worthless, at once."""
+        await self.discard("DELETE", f"/admin/keys/{part(key_id)}")
+
+    # Operations
+
+    async def is_ready(self) -> bool:
+        """Whether the server accepts work; False also when nothing listens."""
+        try:
+            async with self.exchange("GET", "/readyz") as response:
+                return response.status == 200
+        except Unreachable:
+            return False

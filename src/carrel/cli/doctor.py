@@ -1,0 +1,153 @@
+"""`carrel doctor`: what is configured, what is reachable, and what to do about what is not."""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from carrel.settings import Settings
+
+Verdict = Literal["ok", "note", "bad"]
+_MARK = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "bad": "[red]✗[/]"}
+LOW_DISK_BYTES = 1_000_000_000
+REACH_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: its state, and what to do where it is not well."""
+
+    verdict: Verdict
+    state: str
+    advice: str = ""
+
+
+def doctor() -> None:
+    """Check the configuration and every service it names."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from carrel.settings import SettingsError, load_settings
+
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        typer.echo(f"✗ settings: {error}", err=True)
+        raise typer.Exit(1) from None
+    findings = asyncio.run(_examine(settings))
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    for name, finding in findings.items():
+        lines = escape(finding.state)
+        if finding.advice:
+            lines += f"\n[dim]→ {escape(finding.advice)}[/]"
+        table.add_row(_MARK[finding.verdict], f"[bold]{name}[/]", lines)
+    Console(highlight=False, soft_wrap=False).print(table)
+    raise typer.Exit(1 if any(each.verdict == "bad" for each in findings.values()) else 0)
+
+
+async def _examine(settings: "Settings") -> dict[str, Finding]:
+    checks: dict[str, Callable[[Settings], Awaitable[Finding]]] = {
+        "data folder": _data_folder,
+        "admin key": _admin_key,
+        "database": _database,
+        "vector engine": _engine,
+        "embedder": _embedder,
+        "answers": _llm,
+    }
+    return {name: await check(settings) for name, check in checks.items()}
+
+
+async def _data_folder(settings: "Settings") -> Finding:
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".doctor"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        return Finding("bad", f"{folder}: {error.strerror}", "set CARREL_DATA_DIR")
+    free = shutil.disk_usage(folder).free
+    state = f"{folder}, {free / 1e9:.1f} GB free"
+    if free < LOW_DISK_BYTES:
+        return Finding("note", state, "uploads are refused when the disk is full")
+    return Finding("ok", state)
+
+
+async def _admin_key(settings: "Settings") -> Finding:
+    if settings.admin_key is not None:
+        return Finding("ok", "from CARREL_ADMIN_KEY")
+    return Finding("ok", "in the database; printed once, at the first start of `carrel serve`")
+
+
+async def _database(settings: "Settings") -> Finding:
+    from sqlalchemy import make_url
+
+    from carrel.database.engine import Database
+    from carrel.database.migrate import HEAD, current_revision
+    from carrel.domain.errors import CarrelError
+
+    url = make_url(settings.sql_url)
+    shown = "SQLite, " + str(url.database) if settings.database_url is None else repr(url)
+    database = Database(settings.sql_url)
+    try:
+        async with asyncio.timeout(REACH_SECONDS), database.read() as connection:
+            revision = await connection.run_sync(current_revision)
+    except (CarrelError, TimeoutError):
+        return Finding("bad", f"{shown} does not answer", "check CARREL_DATABASE_URL")
+    finally:
+        await database.close()
+    if revision == HEAD:
+        return Finding("ok", f"{shown}, schema {revision}")
+    return Finding("note", f"{shown}, schema {revision or 'empty'}", "`carrel serve` migrates it")
+
+
+async def _engine(settings: "Settings") -> Finding:
+    from carrel.domain.errors import CarrelError
+    from carrel.services import open_vectors
+
+    async with contextlib.AsyncExitStack() as stack:
+        vectors = open_vectors(settings, stack)
+        try:
+            async with asyncio.timeout(REACH_SECONDS):
+                await vectors.ping()
+        except (CarrelError, TimeoutError):
+            return Finding("note", "embedded, not running", "`carrel serve` starts it")
+    return Finding("ok", "embedded, running")
+
+
+async def _embedder(settings: "Settings") -> Finding:
+    from carrel.embedding.static import StaticEmbedder
+
+    embedder = StaticEmbedder()
+    await embedder.embed_query("Does it work?")
+    return Finding("ok", f"{embedder.identity}, in the package; nothing is downloaded")
+
+
+async def _llm(settings: "Settings") -> Finding:
+    llm = settings.llm
+    if llm.base_url is None:
+        advice = "set CARREL_LLM__BASE_URL, __MODEL and __API_KEY for written answers"
+        return Finding("ok", "extractive: quotes your documents, calls no model", advice)
+    import aiohttp
+
+    key = llm.api_key.get_secret_value() if llm.api_key else ""
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    timeout = aiohttp.ClientTimeout(total=REACH_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
+            session.get(f"{llm.base_url.rstrip('/')}/models") as response,
+        ):
+            status = response.status
+    except (aiohttp.ClientError, TimeoutError) as error:
+        state = f"{llm.base_url} does not answer ({type(error).__name__})"
+        return Finding("bad", state, "check CARREL_LLM__BASE_URL")
+    if status in (401, 403):
+        return Finding("bad", f"{llm.base_url} refuses the key", "check CARREL_LLM__API_KEY")
+    return Finding("ok", f"{llm.model} at {llm.base_url}")

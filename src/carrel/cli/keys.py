@@ -1,0 +1,123 @@
+"""`carrel keys`: what tenants' programs present. Needs the admin key.
+
+A key's secret is printed once, when it is made; the server keeps only its hash.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carrel.cli.options import DEFAULT_URL, AdminKey, AsJson, Url, admin_key, expiry_option
+
+if TYPE_CHECKING:
+    from carrel.cli.wire import KeyOptions
+
+keys = typer.Typer(help="Create, list and revoke tenants' API keys.", no_args_is_help=True)
+
+TenantOption = Annotated[str, typer.Option("--tenant", metavar="ID", help="The tenant's id.")]
+
+
+@keys.command()
+def create(
+    tenant_id: TenantOption,
+    *,
+    name: Annotated[str | None, typer.Option(help="What the key is for.")] = None,
+    scopes: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help="What it may do; repeatable. Default: all that a tenant may."),
+    ] = None,
+    expires_in: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When it ends: 12h, 30d, 8w. Default: never.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+    key: AdminKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a key for a tenant; its secret is shown once."""
+    options: KeyOptions = {}
+    if name:
+        options["name"] = name
+    if scopes:
+        options["scopes"] = scopes
+    if (expires_at := expiry_option(expires_in)) is not None:
+        options["expires_at"] = expires_at
+    asyncio.run(_create(tenant_id, options, url, admin_key(key), as_json=as_json))
+
+
+@keys.command("list")
+def list_all(
+    tenant_id: TenantOption,
+    url: Url = DEFAULT_URL,
+    key: AdminKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """List a tenant's keys, without their secrets."""
+    asyncio.run(_list(tenant_id, url, admin_key(key), as_json=as_json))
+
+
+@keys.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The key's id, as `carrel keys list` shows it.")],
+    url: Url = DEFAULT_URL,
+    key: AdminKey = None,
+) -> None:
+    """Make a key worthless, at once."""
+    asyncio.run(_revoke(key_id, url, admin_key(key)))
+
+
+async def _create(
+    tenant_id: str, options: "KeyOptions", url: str, key: str, *, as_json: bool
+) -> None:
+    from carrel.cli.client import Client
+    from carrel.cli.render import show_json
+
+    async with Client(url, key) as client:
+        made = await client.create_key(tenant_id, **options)
+    if as_json:
+        show_json(made)
+        return
+    until = f", until {made.expires_at}" if made.expires_at else ""
+    typer.echo(f"Created key {made.id}{until}. Its secret is shown only this once:", err=True)
+    typer.echo("", err=True)
+    typer.echo(made.secret)
+    typer.echo("", err=True)
+    where = "" if url == DEFAULT_URL else f"export CARREL_URL={url}; "
+    typer.echo(f"Next: {where}export CARREL_API_KEY=<the secret>; carrel ingest PATH", err=True)
+
+
+async def _list(tenant_id: str, url: str, key: str, *, as_json: bool) -> None:
+    from carrel.cli.client import Client
+    from carrel.cli.render import console, show_json, table
+
+    async with Client(url, key) as client:
+        found = [each async for each in client.keys(tenant_id)]
+    if as_json:
+        show_json(found)
+    elif found:
+        rows = [
+            (
+                each.id,
+                each.name,
+                each.prefix,
+                " ".join(each.scopes),
+                _day(each.expires_at, "never"),
+                _day(each.last_used_at, "never"),
+            )
+            for each in found
+        ]
+        table(("ID", "NAME", "PREFIX", "SCOPES", "EXPIRES", "LAST USED"), rows, console())
+    else:
+        typer.echo(f"No keys yet. Next: carrel keys create --tenant {tenant_id}", err=True)
+
+
+async def _revoke(key_id: str, url: str, key: str) -> None:
+    from carrel.cli.client import Client
+
+    async with Client(url, key) as client:
+        await client.revoke_key(key_id)
+    typer.echo(f"Revoked key {key_id}.")
+
+
+def _day(moment: str | None, otherwise: str) -> str:
+    return moment[:16].replace("T", " ") if moment else otherwise

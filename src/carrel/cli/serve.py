@@ -1,0 +1,53 @@
+"""`carrel serve`: the server with all its processes."""
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8080,
+    workers: Annotated[int, typer.Option(help="API processes.", min=1)] = 1,
+) -> None:
+    """Start the server: API, vector engine and ingestion worker."""
+    from carrel.serving.claim import AlreadyServed
+    from carrel.settings import SettingsError
+
+    try:
+        status = _run(host, port, workers)
+    except (SettingsError, AlreadyServed) as error:
+        typer.echo(f"carrel: {error}", err=True)
+        status = 1
+    raise typer.Exit(status)
+
+
+def _run(host: str, port: int, workers: int) -> int:
+    from carrel.embedding.static import DIMENSIONS
+    from carrel.serving.claim import claim_folder, listen
+    from carrel.serving.supervisor import ChildSpec, supervise
+    from carrel.settings import SettingsError, load_settings
+    from carrel.telemetry.log import configure_logging
+
+    settings = load_settings()
+    if workers > 1:
+        raise SettingsError("this version runs one API process: leave out --workers")
+    configure_logging(settings.log.level, settings.log.format)
+    with claim_folder(settings.data_dir), listen(host, port) as listening:
+        address = f"http://{host}:{listening.getsockname()[1]}"
+        sys.stdout.write(f"Carrel serves {address} from {settings.data_dir}\n")
+        sys.stdout.flush()
+        folder = str(settings.data_dir / "vectors")
+        engine = ["--folder", folder, "--dimensions", str(DIMENSIONS)]
+        descriptor = listening.fileno()
+        return asyncio.run(
+            supervise(
+                [
+                    ChildSpec("vector engine", "carrel.vectors.edge.engine", engine),
+                    ChildSpec("worker", "carrel.serving.worker"),
+                    ChildSpec("API", "carrel.serving.api", [str(descriptor)], [descriptor]),
+                ]
+            )
+        )

@@ -1,0 +1,48 @@
+"""What an upload came to: a count of each outcome, and the reason of each failure."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from carrel.cli.render import one_line
+from carrel.cli.uploading import Outcome, Status
+
+_STYLES: dict[Status, str] = {
+    "ready": "green",
+    "unchanged": "dim",
+    "accepted": "cyan",
+    "failed": "bold red",
+}
+
+
+def show_summary(outcomes: Sequence[Outcome], skipped: str, seconds: float, to: Console) -> None:
+    """Print the counts, what was skipped, and why each failed document failed."""
+    counts = Counter(outcome.status for outcome in outcomes)
+    chunks = Counter[Status]()
+    for outcome in outcomes:
+        chunks[outcome.status] += outcome.chunks
+    grid = Table.grid(padding=(0, 2))
+    for column in ("right", "left", "left"):
+        grid.add_column(justify=column)
+    for status, style in _STYLES.items():
+        if counts[status]:
+            note = f"{chunks[status]:,} chunks" if chunks[status] else ""
+            grid.add_row(str(counts[status]), Text(status, style=style), Text(note, style="dim"))
+    to.print(grid)
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if failed:
+        to.print()
+        _show_failures(failed, to)
+    to.print(Text(f"{seconds:.1f} s" + (f" · skipped {skipped}" if skipped else ""), style="dim"))
+
+
+def _show_failures(failed: Sequence[Outcome], to: Console) -> None:
+    reasons = Table.grid(padding=(0, 2))
+    reasons.add_column(style="red", max_width=max(20, to.width // 2), overflow="fold")
+    reasons.add_column(overflow="fold")
+    for outcome in failed:
+        reasons.add_row(Text(one_line(outcome.upload.name)), Text(one_line(outcome.reason)))
+    to.print(reasons)

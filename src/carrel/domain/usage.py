@@ -1,0 +1,35 @@
+"""What a request used."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from carrel.domain.answer import CacheStatus, TokenUsage
+from carrel.domain.ids import KeyId, RequestId, TenantId
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """One metered request: exactly one event for each request id."""
+
+    request_id: RequestId
+    tenant_id: TenantId
+    key_id: KeyId
+    at: datetime
+    route: str
+    model: str
+    cache_status: CacheStatus
+    usage: TokenUsage
+
+
+@dataclass(frozen=True, slots=True)
+class UsageBucket:
+    """Sums over an hour or a day, from `start` on."""
+
+    start: datetime
+    requests: int
+    cache_hits: int
+    prompt_tokens: int
+    completion_tokens: int
+    embedding_tokens: int
+    cost_micro_usd: int
+    saved_micro_usd: int

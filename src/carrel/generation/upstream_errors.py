@@ -1,0 +1,161 @@
+"""What went wrong upstream, as `GenerationFailed`: a reason to count, and what to do about it.
+
+A message may reach any tenant's user. It names no host, no key, and of the
+upstream's own words at most a short excerpt with whatever looks like an
+address or a secret cut out. The exception's cause, for the log, has the rest.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import ceil
+from typing import Final, Literal, cast
+
+import msgspec
+
+from carrel.domain.errors import GenerationFailed
+
+Reason = Literal[
+    "connect",  # no connection: wrong address, down, or every connection is in use
+    "timeout_first_token",
+    "timeout_between_tokens",
+    "rate_limited",
+    "refused",  # asking again the same way will not help
+    "upstream_error",  # it failed, or the connection broke
+    "bad_response",  # it does not speak the protocol
+    "closed",  # this server is stopping
+]
+
+MAX_EXCERPT_CHARACTERS: Final = 200
+MAX_RETRY_AFTER_SECONDS: Final = 3600
+REFUSED_RETRY_AFTER_SECONDS: Final = 30
+
+# Addresses, keys by their usual prefixes, and long runs without a space: what
+# is lost of an honest message is less than what a leaked key costs.
+_SECRET = re.compile(
+    r"https?://\S+ | \b(?:sk|pk|rk|gsk|xai|hf|key|api[-_]?key|bearer)[-_ =:]+\S{6,} | \S{32,}",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+class UpstreamErrors:
+    """Makes the errors of one upstream; *secret* is cut out of every excerpt."""
+
+    def __init__(self, secret: str | None) -> None:
+        # A key this short guards nothing, and would be cut out of the middle of words.
+        self._secret = secret if secret and len(secret) >= 6 else None
+
+    def from_status(self, status: int, headers: Mapping[str, str], body: bytes) -> GenerationFailed:
+        """The error that an HTTP response other than 200 stands for."""
+        if status < 400:
+            return failure(
+                "bad_response",
+                f"the language model's address answered HTTP {status}: "
+                "the operator must set the address that it leads to",
+            )
+        if status in {401, 403}:  # no excerpt: providers repeat the key they were given
+            return refusal(
+                f"the language model rejected this server's credentials (HTTP {status}): "
+                "the operator must check the LLM's API key"
+            )
+        said = self._excerpt(_error_in(body))
+        if status == 429:
+            return _rate_limited(said, retry_after(headers))
+        if status >= 500 or status == 408:
+            message = f"the language model failed (HTTP {status}): try again{said}"
+            return failure("upstream_error", message, retry_after(headers))
+        if status == 404:
+            return refusal(
+                "the language model's address or its name is unknown upstream (HTTP 404): "
+                f"the operator must check both{said}"
+            )
+        return refusal(f"the language model refused the request (HTTP {status}){said}")
+
+    def from_report(self, error: object) -> GenerationFailed:
+        """The error that an upstream reported inside a stream."""
+        said = self._excerpt(error)
+        fields = cast("dict[str, object]", error) if isinstance(error, dict) else {}
+        marks = {str(fields.get(name)) for name in ("code", "status", "type")}
+        if marks & {"429", "rate_limit_exceeded", "rate_limit_error", "RESOURCE_EXHAUSTED"}:
+            return _rate_limited(said, 1)
+        return failure(
+            "upstream_error", f"the language model stopped with an error: try again{said}"
+        )
+
+    def _excerpt(self, error: object) -> str:
+        """`; it said: "…"`, or nothing where there are no words fit to show."""
+        text = error
+        if isinstance(error, dict):
+            fields = cast("dict[str, object]", error)
+            text = fields.get("message") or fields.get("detail")
+        if not isinstance(text, str) or "<" in text:  # markup: a proxy's error page
+            return ""
+        if self._secret:
+            text = text.replace(self._secret, "[…]")
+        text = _SECRET.sub("[…]", text[: 4 * MAX_EXCERPT_CHARACTERS])
+        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        if len(text) > MAX_EXCERPT_CHARACTERS:
+            text = text[: MAX_EXCERPT_CHARACTERS - 1] + "…"
+        return f'; it said: "{text}"' if text else ""
+
+
+def failure(reason: Reason, message: str, retry_after_seconds: int = 1) -> GenerationFailed:
+    """A `GenerationFailed` with one of the known reasons."""
+    return GenerationFailed(message, reason=reason, retry_after_seconds=retry_after_seconds)
+
+
+def refusal(message: str) -> GenerationFailed:
+    """A failure that trying again will not mend, so that clients are told to wait longer."""
+    return failure("refused", message, REFUSED_RETRY_AFTER_SECONDS)
+
+
+def retry_after(headers: Mapping[str, str]) -> int:
+    """The whole seconds, 1 to an hour, that a response asks to wait (RFC 9110, 10.2.3).
+
+    OpenAI's `retry-after-ms` is used where there is no `Retry-After`; 1 without either.
+    """
+    seconds = 1.0
+    if value := headers.get("Retry-After"):
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = _seconds_until(value)
+    elif value := headers.get("retry-after-ms"):
+        try:
+            seconds = float(value) / 1000
+        except ValueError:
+            seconds = 1.0
+    return ceil(min(seconds, MAX_RETRY_AFTER_SECONDS)) if seconds > 1 else 1  # "nan" gives 1
+
+
+def _seconds_until(date: str) -> float:
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return 1.0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - datetime.now(UTC)).total_seconds()
+
+
+def _rate_limited(said: str, retry_after_seconds: int) -> GenerationFailed:
+    return failure(
+        "rate_limited",
+        f"the language model is limiting requests: try again in {retry_after_seconds} s{said}",
+        retry_after_seconds,
+    )
+
+
+def _error_in(body: bytes) -> object:
+    """What a response's body says went wrong: an object with a message, or plain text."""
+    try:
+        decoded: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return body.decode("utf-8", "replace")
+    if isinstance(decoded, list) and decoded:  # Gemini wraps the object in a list
+        decoded = cast("list[object]", decoded)[0]
+    if isinstance(decoded, dict):
+        fields = cast("dict[str, object]", decoded)
+        return fields.get("error") or fields
+    return None

@@ -1,0 +1,172 @@
+"""Documents in the metadata database: which there are, in which state, and what searches may show.
+
+`live_version` is the one truth about visibility: a search result of any other
+version is dropped, so a version appears and disappears in one commit.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from carrel.database.engine import Database
+from carrel.database.tables import documents, tenants, versions
+from carrel.domain.document import Document
+from carrel.domain.errors import InvalidRequest, NotFound
+from carrel.domain.ids import DocumentId, TenantId
+from carrel.ingestion.jobs import add_job
+
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some documents in the order in which they were made, and whether more follow."""
+
+    documents: list[Document]
+    has_more: bool
+
+
+_newest = and_(
+    versions.c.tenant_id == documents.c.tenant_id,
+    versions.c.document_id == documents.c.id,
+    versions.c.version == documents.c.newest_version,
+)
+_columns: tuple[Any, ...] = (
+    documents.c.id,
+    documents.c.created_at,
+    versions.c.status,
+    versions.c.title,
+    versions.c.media_type,
+    versions.c.bytes,
+    versions.c.chunks,
+    versions.c.version,
+    versions.c.error,
+    versions.c.progress,
+    versions.c.updated_at,
+    versions.c.metadata,
+)
+
+
+class DocumentStore:
+    """One place to ask about documents; every method is within one tenant."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, tenant_id: TenantId, document_id: DocumentId) -> Document:
+        """The document, in the state of its newest version.
+
+        Raises:
+            NotFound: no such document of this tenant.
+        """
+        query = (
+            select(*_columns)
+            .select_from(documents.join(versions, _newest))
+            .where(
+                documents.c.tenant_id == tenant_id,
+                documents.c.id == document_id,
+                ~documents.c.deleted,
+            )
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        if row is None:
+            raise NotFound("no such document")
+        return _document(row)
+
+    async def wait(
+        self, tenant_id: TenantId, document_id: DocumentId, *, seconds: float
+    ) -> Document:
+        """The document once it is ready or failed, or as it is after *seconds*."""
+        deadline = time.monotonic() + seconds
+        while True:
+            document = await self.get(tenant_id, document_id)
+            if document.status in ("ready", "failed") or time.monotonic() >= deadline:
+                return document
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def list(self, tenant_id: TenantId, *, limit: int, after: DocumentId | None) -> Page:
+        """The tenant's documents, oldest first, that follow the document *after*.
+
+        Raises:
+            InvalidRequest: *after* names no document.
+        """
+        query = (
+            select(*_columns)
+            .select_from(documents.join(versions, _newest))
+            .where(documents.c.tenant_id == tenant_id, ~documents.c.deleted)
+            .order_by(documents.c.created_at, documents.c.id)
+            .limit(limit + 1)
+        )
+        async with self._database.read() as connection:
+            if after is not None:
+                query = query.where(await _follows(connection, tenant_id, after))
+            rows = (await connection.execute(query)).all()
+        return Page([_document(row) for row in rows[:limit]], has_more=len(rows) > limit)
+
+    async def delete(self, tenant_id: TenantId, document_id: DocumentId) -> None:
+        """Make the document invisible now; its points and file go soon after.
+
+        Raises:
+            NotFound: no such document of this tenant.
+        """
+        statement = (
+            update(documents)
+            .where(
+                documents.c.tenant_id == tenant_id,
+                documents.c.id == document_id,
+                ~documents.c.deleted,
+            )
+            .values(deleted=True, live_version=0)
+            .returning(documents.c.newest_version)
+        )
+        async with self._database.write() as connection:
+            row = (await connection.execute(statement)).first()
+            if row is None:
+                raise NotFound("no such document")
+            await bump_corpus(connection, tenant_id)
+            await add_job(connection, "remove", tenant_id, document_id, row.newest_version)
+
+
+async def bump_corpus(connection: AsyncConnection, tenant_id: TenantId) -> None:
+    """Record, in the caller's transaction, that what the tenant's searches return may change."""
+    await connection.execute(
+        update(tenants)
+        .where(tenants.c.id == tenant_id)
+        .values(corpus_version=tenants.c.corpus_version + 1, updated_at=datetime.now(UTC))
+    )
+
+
+async def _follows(connection: AsyncConnection, tenant_id: TenantId, after: DocumentId):
+    query = select(documents.c.created_at).where(
+        documents.c.tenant_id == tenant_id, documents.c.id == after
+    )
+    row = (await connection.execute(query)).first()
+    if row is None:
+        raise InvalidRequest("`after` names no document", param="after")
+    return or_(
+        documents.c.created_at > row.created_at,
+        and_(documents.c.created_at == row.created_at, documents.c.id > after),
+    )
+
+
+def _document(row: Row[*tuple[Any, ...]]) -> Document:
+    return Document(
+        id=row.id,
+        status=row.status,
+        title=row.title,
+        media_type=row.media_type,
+        bytes=row.bytes,
+        chunks=row.chunks,
+        version=row.version,
+        error=row.error,
+        progress=row.progress,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        metadata=row.metadata,
+    )

@@ -1,0 +1,261 @@
+"""The way of a document: parse, chunk, embed, stage, publish, swap.
+
+Nothing of a version is visible before the commit that makes it live, and from
+that commit on nothing of the version before is. Every step may be repeated: ids
+are derived, staging replaces, and a job that died is run again from the start.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from carrel.database.engine import Database
+from carrel.database.tables import chunks as chunk_rows
+from carrel.database.tables import documents, versions
+from carrel.domain.document import Chunk, Metadata
+from carrel.domain.ids import DocumentId, TenantId
+from carrel.embedding.embedder import Embedder
+from carrel.embedding.sparse import Bm25Encoder
+from carrel.ingestion.documents import bump_corpus
+from carrel.ingestion.jobs import Job, JobQueue, add_job
+from carrel.ingestion.originals import Originals
+from carrel.ingestion.parse.parser import Parser
+from carrel.vectors.schema import chunk_id
+from carrel.vectors.store import Point, VectorStore
+
+BATCH = 128  # chunks embedded and staged between two reports of progress
+PARSED = 0.2  # share of progress that parsing stands for
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What indexing needs to know of one version."""
+
+    tenant_id: TenantId
+    document_id: DocumentId
+    number: int
+    original: str
+    title: str
+    media_type: str
+    metadata: Metadata
+
+
+class Indexer:
+    """Carries out jobs of every kind."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        originals: Originals,
+        parser: Parser,
+        embedder: Embedder,
+        bm25: Bm25Encoder,
+        vectors: VectorStore,
+        queue: JobQueue,
+    ) -> None:
+        self._database = database
+        self._originals = originals
+        self._parser = parser
+        self._embedder = embedder
+        self._bm25 = bm25
+        self._vectors = vectors
+        self._queue = queue
+
+    async def ingest(self, job: Job) -> None:
+        """Make one version searchable.
+
+        Raises:
+            ParseFailed: the document cannot be read, and never will be.
+            LeaseLost: the job is another worker's by now.
+            Unavailable: a service is down; try again later.
+        """
+        version = await self._begin(job)
+        if version is not None:
+            path = self._originals.path(version.tenant_id, version.original)
+            parsed = await self._parser.parse(path, version.media_type)
+            await self._write_chunks(version, parsed.chunks)
+            await self._stage(job, version, parsed.chunks)
+            await self._vectors.tenant(job.tenant_id).publish(job.document_id, job.version)
+        await self._swap(job, 0 if version is None else len(parsed.chunks))
+
+    async def fail(self, job: Job, reason: str) -> None:
+        """End the job; its version has failed with *reason*, and the one before serves on."""
+        await self._vectors.tenant(job.tenant_id).discard(job.document_id, job.version)
+        async with self._database.write() as connection:
+            await self._queue.finish(connection, job)
+            await connection.execute(
+                update(versions)
+                .where(*_is(job))
+                .values(status="failed", error=reason, updated_at=datetime.now(UTC))
+            )
+
+    async def tidy(self, job: Job) -> None:
+        """Remove what the versions before the job's left behind."""
+        await self._vectors.tenant(job.tenant_id).withdraw(job.document_id, keep=job.version)
+        await self._drop_versions(job, before=job.version)
+
+    async def remove(self, job: Job) -> None:
+        """Remove everything of a deleted document, up to the job's version."""
+        await self._vectors.tenant(job.tenant_id).withdraw(job.document_id)
+        await self._drop_versions(job, before=job.version + 1)
+
+    async def _begin(self, job: Job) -> Version | None:
+        """The version to ingest, marked as processing; None when it was deleted meanwhile."""
+        query = (
+            select(versions, documents.c.deleted)
+            .select_from(
+                versions.join(
+                    documents,
+                    (documents.c.tenant_id == versions.c.tenant_id)
+                    & (documents.c.id == versions.c.document_id),
+                )
+            )
+            .where(*_is(job))
+        )
+        async with self._database.write() as connection:
+            row = (await connection.execute(query)).first()
+            if row is None or row.deleted:
+                return None
+            await connection.execute(
+                update(versions)
+                .where(*_is(job))
+                .values(status="processing", updated_at=datetime.now(UTC))
+            )
+        return Version(
+            job.tenant_id,
+            job.document_id,
+            job.version,
+            row.original,
+            row.title,
+            row.media_type,
+            row.metadata,
+        )
+
+    async def _write_chunks(self, version: Version, chunks: Sequence[Chunk]) -> None:
+        rows = [_chunk_row(version, chunk) for chunk in chunks]
+        async with self._database.write() as connection:
+            await connection.execute(
+                delete(chunk_rows).where(
+                    chunk_rows.c.tenant_id == version.tenant_id,
+                    chunk_rows.c.document_id == version.document_id,
+                    chunk_rows.c.version == version.number,
+                )
+            )
+            for start in range(0, len(rows), 1000):
+                await connection.execute(insert(chunk_rows), rows[start : start + 1000])
+
+    async def _stage(self, job: Job, version: Version, chunks: Sequence[Chunk]) -> None:
+        tenant = self._vectors.tenant(version.tenant_id)
+        for start in range(0, len(chunks), BATCH):
+            batch = chunks[start : start + BATCH]
+            texts = [embedded_text(version.title, chunk) for chunk in batch]
+            dense = await self._embedder.embed_documents(texts)
+            sparse = await asyncio.to_thread(self._bm25.embed_documents, texts)
+            await tenant.stage(
+                [
+                    Point(
+                        document_id=version.document_id,
+                        version=version.number,
+                        chunk=chunk,
+                        content_hash=_hash(chunk.text),
+                        dense=dense[i],
+                        sparse=sparse[i],
+                        metadata=version.metadata,
+                    )
+                    for i, chunk in enumerate(batch)
+                ]
+            )
+            await self._report(job, PARSED + (1 - PARSED) * (start + len(batch)) / len(chunks))
+
+    async def _report(self, job: Job, progress: float) -> None:
+        await self._queue.renew(job)
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(versions)
+                .where(*_is(job))
+                .values(progress=min(progress, 0.99), updated_at=datetime.now(UTC))
+            )
+
+    async def _swap(self, job: Job, chunk_count: int) -> None:
+        """The commit that makes the version live, unless it was deleted or a newer one is."""
+        mine = (documents.c.tenant_id == job.tenant_id) & (documents.c.id == job.document_id)
+        async with self._database.write() as connection:
+            await self._queue.finish(connection, job)
+            row = (
+                await connection.execute(
+                    select(documents.c.live_version, documents.c.deleted)
+                    .where(mine)
+                    .with_for_update()
+                )
+            ).first()
+            if row is None or row.deleted or row.live_version >= job.version:
+                return
+            await connection.execute(update(documents).where(mine).values(live_version=job.version))
+            await connection.execute(
+                update(versions)
+                .where(*_is(job))
+                .values(
+                    status="ready",
+                    error=None,
+                    progress=1.0,
+                    chunks=chunk_count,
+                    updated_at=datetime.now(UTC),
+                )
+            )
+            await bump_corpus(connection, job.tenant_id)
+            if job.version > 1:
+                await add_job(connection, "tidy", job.tenant_id, job.document_id, job.version)
+
+    async def _drop_versions(self, job: Job, *, before: int) -> None:
+        mine = (documents.c.tenant_id == job.tenant_id) & (documents.c.id == job.document_id)
+        old = (
+            (versions.c.tenant_id == job.tenant_id)
+            & (versions.c.document_id == job.document_id)
+            & (versions.c.version < before)
+        )
+        async with self._database.read() as connection:
+            names = (await connection.execute(select(versions.c.original).where(old))).scalars()
+        for name in names.all():
+            await self._originals.remove(job.tenant_id, name)
+        async with self._database.write() as connection:
+            await self._queue.finish(connection, job)
+            await connection.execute(delete(versions).where(old))
+            await connection.execute(delete(documents).where(mine, documents.c.deleted))
+
+
+def embedded_text(title: str, chunk: Chunk) -> str:
+    """What stands for a chunk in both indexes: its headings, then its text."""
+    return f"{chunk.heading}\n{chunk.text}" if chunk.heading else chunk.text
+
+
+def _is(job: Job):
+    return (
+        versions.c.tenant_id == job.tenant_id,
+        versions.c.document_id == job.document_id,
+        versions.c.version == job.version,
+    )
+
+
+def _chunk_row(version: Version, chunk: Chunk) -> dict[str, Any]:
+    return {
+        "tenant_id": version.tenant_id,
+        "document_id": version.document_id,
+        "version": version.number,
+        "ordinal": chunk.ordinal,
+        "id": chunk_id(version.tenant_id, version.document_id, version.number, chunk.ordinal),
+        "start": chunk.start,
+        "end": chunk.end,
+        "page": chunk.page,
+        "heading": chunk.heading,
+        "content_hash": _hash(chunk.text),
+    }
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,229 @@
+"""Accepting documents: what is acknowledged is on disk and has a job.
+
+The original is stored first; one transaction then records the version and its
+job. A crash before the commit leaves a file without a row, which is swept later;
+a crash after it loses nothing.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from carrel.database.engine import Database
+from carrel.database.tables import documents, versions
+from carrel.domain.document import Document, Metadata, Scalar
+from carrel.domain.errors import Conflict, InvalidRequest
+from carrel.domain.ids import DocumentId, TenantId, new_id
+from carrel.ingestion import idempotency
+from carrel.ingestion.documents import DocumentStore
+from carrel.ingestion.idempotency import Carried
+from carrel.ingestion.jobs import add_job
+from carrel.ingestion.originals import Original, Originals
+from carrel.ingestion.parse.detect import detect
+
+MAX_ID = 200
+MAX_TITLE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a client says of the document that it sends."""
+
+    filename: str | None = None
+    media_type: str | None = None
+    title: str | None = None
+    document_id: str | None = None
+    metadata: Metadata = field(default_factory=dict[str, Scalar])
+    idempotency_key: str | None = None
+
+
+class Uploads:
+    """Takes documents in."""
+
+    def __init__(self, database: Database, originals: Originals, store: DocumentStore) -> None:
+        self._database = database
+        self._originals = originals
+        self._store = store
+
+    async def accept(
+        self, tenant_id: TenantId, upload: Upload, pieces: AsyncIterable[bytes]
+    ) -> Document:
+        """The document, queued; or as it was, when the same content came before under its id.
+
+        Raises:
+            InvalidRequest: empty, or a field is wrong.
+            UnsupportedMediaType, TooLarge, StorageFull: nothing was kept.
+            Conflict: the first request with this idempotency key is still under way.
+        """
+        _check(upload)
+        key = upload.idempotency_key
+        carried = await idempotency.begin(self._database, tenant_id, key) if key else None
+        try:
+            document_id = await self._store_and_record(tenant_id, upload, pieces, carried)
+        except BaseException:
+            if key and carried is None:
+                await idempotency.abandon(self._database, tenant_id, key)
+            raise
+        return await self._store.get(tenant_id, document_id)
+
+    async def _store_and_record(
+        self,
+        tenant_id: TenantId,
+        upload: Upload,
+        pieces: AsyncIterable[bytes],
+        carried: Carried | None,
+    ) -> DocumentId:
+        original = await self._originals.store(tenant_id, pieces)
+        kept = False
+        try:
+            if carried is not None:
+                carried.check(_body_hash(original, upload))
+                return carried.document_id
+            path = self._originals.path(tenant_id, original.name)
+            media_type = await asyncio.to_thread(detect, path, upload.filename, upload.media_type)
+            document_id = DocumentId(upload.document_id or new_id("doc"))
+            kept = await self._record(tenant_id, document_id, upload, original, media_type)
+            return document_id
+        finally:
+            if not kept:
+                await self._originals.remove(tenant_id, original.name)
+
+    async def _record(
+        self,
+        tenant_id: TenantId,
+        document_id: DocumentId,
+        upload: Upload,
+        original: Original,
+        media_type: str,
+    ) -> bool:
+        """Whether a new version was recorded; False when nothing changed."""
+        title = upload.title or upload.filename or document_id
+        content = _content_hash(original, title, upload.metadata)
+        now = datetime.now(UTC)
+        async with self._database.write() as connection:
+            newest = await _newest(connection, tenant_id, document_id)
+            changed = newest is None or not newest.is_same(content)
+            if changed:
+                version = 1 if newest is None else newest.version + 1
+                await _put_document(connection, tenant_id, document_id, version, now)
+                await connection.execute(
+                    insert(versions).values(
+                        tenant_id=tenant_id,
+                        document_id=document_id,
+                        version=version,
+                        original=original.name,
+                        content_hash=content,
+                        title=title[:MAX_TITLE],
+                        filename=upload.filename,
+                        media_type=media_type,
+                        bytes=original.size,
+                        metadata=dict(upload.metadata),
+                        status="queued",
+                        progress=0.0,
+                        chunks=0,
+                        created_at=now,
+                        updated_at=now,
+                    )
+                )
+                await add_job(connection, "ingest", tenant_id, document_id, version)
+            if upload.idempotency_key:
+                await idempotency.complete(
+                    connection,
+                    tenant_id,
+                    upload.idempotency_key,
+                    _body_hash(original, upload),
+                    document_id,
+                )
+        return changed
+
+
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    version: int
+    content_hash: str
+    status: str
+    deleted: bool
+
+    def is_same(self, content_hash: str) -> bool:
+        return not self.deleted and self.status != "failed" and self.content_hash == content_hash
+
+
+async def _newest(
+    connection: AsyncConnection, tenant_id: TenantId, document_id: DocumentId
+) -> _Newest | None:
+    query = (
+        select(versions.c.version, versions.c.content_hash, versions.c.status, documents.c.deleted)
+        .select_from(
+            documents.join(
+                versions,
+                (versions.c.tenant_id == documents.c.tenant_id)
+                & (versions.c.document_id == documents.c.id)
+                & (versions.c.version == documents.c.newest_version),
+            )
+        )
+        .where(documents.c.tenant_id == tenant_id, documents.c.id == document_id)
+        .with_for_update()  # two uploads of one id take turns; SQLite's write lock does that
+    )
+    row = (await connection.execute(query)).first()
+    return None if row is None else _Newest(*row)
+
+
+async def _put_document(
+    connection: AsyncConnection,
+    tenant_id: TenantId,
+    document_id: DocumentId,
+    version: int,
+    now: datetime,
+) -> None:
+    if version > 1:
+        await connection.execute(
+            update(documents)
+            .where(documents.c.tenant_id == tenant_id, documents.c.id == document_id)
+            .values(newest_version=version, deleted=False)
+        )
+        return
+    try:
+        await connection.execute(
+            insert(documents).values(
+                tenant_id=tenant_id,
+                id=document_id,
+                live_version=0,
+                newest_version=version,
+                deleted=False,
+                created_at=now,
+            )
+        )
+    except IntegrityError:
+        raise Conflict("another upload of this document_id came at the same time") from None
+
+
+def _body_hash(original: Original, upload: Upload) -> str:
+    said = [original.sha256, upload.document_id, upload.title, upload.metadata]
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=list).encode()).hexdigest()
+
+
+def _content_hash(original: Original, title: str, metadata: Metadata) -> str:
+    described = json.dumps([original.sha256, title, metadata], sort_keys=True, default=list)
+    return hashlib.sha256(described.encode()).hexdigest()
+
+
+def _check(upload: Upload) -> None:
+    name = upload.document_id
+    if name is not None and (not name.strip() or len(name) > MAX_ID or not name.isprintable()):
+        raise InvalidRequest(
+            f"document_id has 1 to {MAX_ID} printable characters", param="document_id"
+        )
+    key = upload.idempotency_key
+    if key is not None and not 0 < len(key) <= MAX_ID:
+        raise InvalidRequest(
+            f"an Idempotency-Key has 1 to {MAX_ID} characters", param="Idempotency-Key"
+        )
+    if upload.title is not None and len(upload.title) > MAX_TITLE:
+        raise InvalidRequest(f"title has at most {MAX_TITLE} characters", param="title")

@@ -1,0 +1,150 @@
+"""The worker: takes jobs, carries them out, and says why one failed.
+
+Any number of workers may run, in any number of processes. One that is told to
+stop gives its jobs back; one that dies loses its leases.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+from carrel.domain.errors import CarrelError, StorageFull, Unavailable
+from carrel.ingestion.index import Indexer
+from carrel.ingestion.jobs import Job, JobQueue, LeaseLost
+from carrel.ingestion.parse.parser import ParseFailed
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.1
+BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 60.0
+
+
+class Worker:
+    """Runs up to *concurrency* jobs at once until it is stopped."""
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        indexer: Indexer,
+        *,
+        concurrency: int,
+        max_attempts: int,
+        lease_seconds: float,
+    ) -> None:
+        self._queue = queue
+        self._indexer = indexer
+        self._concurrency = concurrency
+        self._max_attempts = max_attempts
+        self._renew_seconds = lease_seconds / 3
+        self._steps: dict[str, Callable[[Job], Awaitable[None]]] = {
+            "ingest": indexer.ingest,
+            "tidy": indexer.tidy,
+            "remove": indexer.remove,
+        }
+
+    async def run(self) -> None:
+        """Work until cancelled; jobs under way are then given back."""
+        running: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                job = None
+                if len(running) < self._concurrency:
+                    job = await self._claim()
+                if job is not None:
+                    running.add(asyncio.create_task(self._carry_out(job)))
+                elif running:
+                    await asyncio.wait(
+                        running, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                    )
+                else:
+                    await asyncio.sleep(IDLE_SECONDS)
+                running = {task for task in running if not task.done()}
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _claim(self) -> Job | None:
+        try:
+            return await self._queue.claim()
+        except CarrelError as error:
+            log.warning("cannot take a job: %s", error)
+            await asyncio.sleep(BACKOFF_SECONDS)
+            return None
+
+    async def _carry_out(self, job: Job) -> None:
+        try:
+            async with self._kept(job):
+                await self._steps[job.kind](job)
+        except asyncio.CancelledError:
+            with contextlib.suppress(CarrelError):
+                await self._queue.release(job)
+            raise
+        except LeaseLost:
+            log.warning("job %s of document %s went to another worker", job.id, job.document_id)
+        except ParseFailed as error:
+            await self._fail(job, str(error))
+        except Exception as error:  # noqa: BLE001 - a worker outlives any job
+            await self._retry_or_fail(job, error)
+
+    async def _retry_or_fail(self, job: Job, error: Exception) -> None:
+        passing = isinstance(error, Unavailable | StorageFull)
+        if job.kind == "ingest" and not passing and job.attempts >= self._max_attempts:
+            log.error("job %s failed for good", job.id, exc_info=error)
+            await self._fail(job, f"could not be indexed after {job.attempts} attempts")
+            return
+        delay = min(BACKOFF_SECONDS * 2 ** (job.attempts - 1), LONGEST_BACKOFF_SECONDS)
+        log.warning(
+            "job %s (%s) failed, again in %.1f s: %s",
+            job.id,
+            job.kind,
+            delay,
+            error,
+            exc_info=None if passing else error,
+        )
+        try:
+            await self._queue.retry(job, after_seconds=delay)
+        except CarrelError:
+            log.warning("job %s waits for its lease to run out", job.id)
+
+    async def _fail(self, job: Job, reason: str) -> None:
+        try:
+            await self._indexer.fail(job, reason)
+        except LeaseLost:
+            log.warning("job %s went to another worker", job.id)
+        except CarrelError as error:
+            await self._retry_or_fail(job, error)
+
+    @contextlib.asynccontextmanager
+    async def _kept(self, job: Job):
+        """Renews the lease while the block runs, and cancels the block when the lease is lost."""
+        block = asyncio.current_task()
+        assert block is not None
+        lost = False
+
+        async def renew() -> None:
+            nonlocal lost
+            while True:
+                await asyncio.sleep(self._renew_seconds)
+                try:
+                    await self._queue.renew(job)
+                except LeaseLost:
+                    lost = True
+                    block.cancel()
+                    return
+                except CarrelError as error:
+                    log.warning("cannot renew job %s: %s", job.id, error)
+
+        renewing = asyncio.create_task(renew())
+        try:
+            yield
+        except asyncio.CancelledError:
+            if lost:
+                block.uncancel()
+                raise LeaseLost from None
+            raise
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)

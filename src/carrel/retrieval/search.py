@@ -1,0 +1,97 @@
+"""From a question to passages, within one tenant.
+
+A passage is returned only while the metadata database says that its version is
+the live one: what was deleted or replaced is gone from the next search on.
+"""
+
+from dataclasses import dataclass
+
+from carrel.database.engine import Database
+from carrel.domain.document import Passage
+from carrel.domain.filter import Filter
+from carrel.domain.ids import TenantId
+from carrel.embedding.embedder import Embedder
+from carrel.embedding.sparse import Bm25Encoder
+from carrel.retrieval.fusion import FusedHit, alpha_for, fuse
+from carrel.retrieval.relevance import is_relevant
+from carrel.retrieval.visibility import LiveDocument, live_documents
+from carrel.vectors.store import VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """The passages of a question, best first; `relevant`: some of them seem to answer it."""
+
+    passages: tuple[Passage, ...]
+    relevant: bool
+    embedding_tokens: int
+
+
+class Retriever:
+    """Searches on behalf of one tenant at a time."""
+
+    def __init__(
+        self,
+        *,
+        embedder: Embedder,
+        bm25: Bm25Encoder,
+        vectors: VectorStore,
+        database: Database,
+        candidates: int,
+    ) -> None:
+        self._embedder = embedder
+        self._bm25 = bm25
+        self._vectors = vectors
+        self._database = database
+        self._candidates = candidates
+
+    async def search(
+        self, tenant_id: TenantId, question: str, *, top_k: int, where: Filter = ()
+    ) -> Retrieval:
+        """The *top_k* best passages.
+
+        Raises:
+            Unavailable: the embedder, the vector store or the database is down.
+        """
+        dense = await self._embedder.embed_query(question)
+        hits = await self._vectors.tenant(tenant_id).search(
+            dense,
+            self._bm25.embed_query(question),
+            limit=max(self._candidates, top_k),
+            where=where,
+        )
+        fused = fuse(hits, alpha=alpha_for(self._embedder.identity))
+        found = {each.hit.document_id for each in fused}
+        live = await live_documents(self._database, tenant_id, found)
+        passages: list[Passage] = []
+        for each in fused:
+            document = live.get(each.hit.document_id)
+            if document is not None and document.version == each.hit.version:
+                passages.append(_passage(each, document))
+                if len(passages) == top_k:
+                    break
+        return Retrieval(
+            tuple(passages),
+            is_relevant(question, passages, self._bm25),
+            self._embedder.count_tokens(question),
+        )
+
+
+def _passage(fused: FusedHit, document: LiveDocument) -> Passage:
+    hit = fused.hit
+    return Passage(
+        chunk_id=hit.chunk_id,
+        document_id=hit.document_id,
+        version=hit.version,
+        title=document.title,
+        text=hit.chunk.text,
+        start=hit.chunk.start,
+        end=hit.chunk.end,
+        heading=hit.chunk.heading,
+        page=hit.chunk.page,
+        content_hash=hit.content_hash,
+        score=fused.score,
+        cosine=fused.cosine,
+        bm25=fused.bm25,
+        metadata=document.metadata,
+    )

@@ -1,0 +1,45 @@
+"""Which documents searches may show: the metadata database says, at every search."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import and_, select
+
+from carrel.database.engine import Database
+from carrel.database.tables import documents, versions
+from carrel.domain.document import Metadata
+from carrel.domain.ids import DocumentId, TenantId
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDocument:
+    """A visible document: its live version, with that version's title and metadata."""
+
+    version: int
+    title: str
+    metadata: Metadata
+
+
+async def live_documents(
+    database: Database, tenant_id: TenantId, ids: Collection[DocumentId]
+) -> dict[DocumentId, LiveDocument]:
+    """Those of *ids* that are the tenant's and visible."""
+    if not ids:
+        return {}
+    shown = and_(
+        versions.c.tenant_id == documents.c.tenant_id,
+        versions.c.document_id == documents.c.id,
+        versions.c.version == documents.c.live_version,
+    )
+    query = (
+        select(documents.c.id, versions.c.version, versions.c.title, versions.c.metadata)
+        .select_from(documents.join(versions, shown))
+        .where(
+            documents.c.tenant_id == tenant_id,
+            documents.c.id.in_(list(ids)),
+            ~documents.c.deleted,
+        )
+    )
+    async with database.read() as connection:
+        rows = await connection.execute(query)
+        return {row.id: LiveDocument(row.version, row.title, row.metadata) for row in rows}

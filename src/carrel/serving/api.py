@@ -1,0 +1,47 @@
+"""The process that answers HTTP: `python -m carrel.serving.api FD`, on an inherited socket."""
+
+import asyncio
+import socket
+import sys
+
+import uvicorn
+
+from carrel.asgi import create_app
+from carrel.serving.admin_key import announce_first_admin_key
+from carrel.serving.lifeline import INVALID_SETTINGS, on_parent_death
+from carrel.settings import SettingsError, load_settings
+
+GRACE_SECONDS = 10
+
+
+def main() -> int:
+    """Serve until SIGTERM or until the supervisor dies; the exit status."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"carrel: {error}\n")
+        return INVALID_SETTINGS
+    config = uvicorn.Config(
+        create_app(settings),
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    listening = socket.socket(fileno=int(sys.argv[1]))
+
+    async def serve() -> None:
+        on_parent_death(lambda: setattr(server, "should_exit", True))
+        await announce_first_admin_key(settings)
+        await server.serve(sockets=[listening])
+
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(serve())
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

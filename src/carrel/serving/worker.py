@@ -1,0 +1,29 @@
+"""The process that carries out ingestion: `python -m carrel.serving.worker`."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+
+from carrel.services import open_worker
+from carrel.serving.lifeline import on_parent_death
+from carrel.settings import load_settings
+from carrel.telemetry.log import configure_logging
+
+
+async def work() -> None:
+    """Carry out jobs until SIGTERM or until the supervisor dies."""
+    settings = load_settings()
+    configure_logging(settings.log.level, settings.log.format)
+    async with open_worker(settings) as worker:
+        running = asyncio.ensure_future(worker.run())
+        on_parent_death(running.cancel)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+if __name__ == "__main__":
+    asyncio.run(work())
+    sys.exit(0)

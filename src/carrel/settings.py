@@ -1,0 +1,210 @@
+"""Settings, read from the environment: prefix `CARREL_`, nested by `__`.
+
+Every setting has a default that works on a fresh machine; docs/configuration.md
+lists them all. A variable with the prefix that names no setting is an error: a
+misspelt limit must not pass for one.
+"""
+
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "CARREL_"
+ENV_FILE = ".env"
+# Read by the command line and the process tree, not by the server's settings.
+OTHER_VARIABLES = frozenset({"CARREL_URL", "CARREL_API_KEY"})
+MINIMUM_ADMIN_KEY = 32
+
+
+class Section(BaseModel):
+    """A group of settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LlmSettings(Section):
+    """The upstream that writes answers. Without `base_url`, answers are extractive."""
+
+    base_url: str | None = Field(
+        default=None, description="an OpenAI-compatible API, up to and with /v1"
+    )
+    api_key: SecretStr | None = Field(default=None, description="sent as a bearer token")
+    model: str | None = Field(default=None, description="the model asked for; needed with base_url")
+    connect_timeout_seconds: float = Field(default=5, gt=0, description="to open a connection")
+    first_token_timeout_seconds: float = Field(default=60, gt=0, description="to the first token")
+    token_timeout_seconds: float = Field(default=20, gt=0, description="between two tokens")
+    max_connections: int = Field(default=512, gt=0, description="open connections to the upstream")
+
+
+class EmbedderSettings(Section):
+    """What turns text into dense vectors."""
+
+    kind: Literal["static"] = Field(
+        default="static", description="static: WordLlama, 256 dimensions"
+    )
+
+
+class IngestionSettings(Section):
+    """How documents are accepted, parsed and cut."""
+
+    max_upload_bytes: int = Field(default=50_000_000, gt=0, description="a larger file is refused")
+    concurrency: int = Field(default=2, gt=0, description="documents worked on at once")
+    parse_timeout_seconds: float = Field(default=120, gt=0, description="for one document")
+    parse_memory_mebibytes: int = Field(default=1024, ge=256, description="cap of a parser process")
+    chunk_tokens: int = Field(default=200, ge=32, le=2000, description="the longest chunk")
+    chunk_overlap_tokens: int = Field(default=40, ge=0, description="shared by neighbouring chunks")
+    max_attempts: int = Field(
+        default=5, gt=0, description="tries of a job before its document fails"
+    )
+    lease_seconds: float = Field(
+        default=30, gt=1, description="a crashed worker's job is free after this"
+    )
+
+
+class RetrievalSettings(Section):
+    """How passages are found."""
+
+    candidates: int = Field(
+        default=100, ge=1, le=1000, description="length of each list before fusion"
+    )
+
+
+class LogSettings(Section):
+    """What the server writes to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least level"
+    )
+    format: Literal["text", "json"] = Field(default="text", description="json: one object a line")
+
+
+class Price(Section):
+    """US dollars for a million tokens."""
+
+    input: Decimal = Field(ge=0)
+    output: Decimal = Field(ge=0)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", env_file=ENV_FILE, extra="ignore", frozen=True
+    )
+
+    admin_key: SecretStr | None = Field(
+        default=None, description="at least 32 random characters; without it, one is made at first start"
+    )
+    data_dir: Path = Field(
+        default=Path(".carrel"), description="everything Carrel keeps on this machine"
+    )
+    database_url: SecretStr | None = Field(
+        default=None, description="postgresql://user:password@host/name; default: SQLite in data_dir"
+    )
+    prices: dict[str, Price] = Field(
+        default={}, description='US dollars per million tokens: {"model": {"input": 0.15, "output": 0.60}}'
+    )
+    llm: LlmSettings = LlmSettings()
+    embedder: EmbedderSettings = EmbedderSettings()
+    ingestion: IngestionSettings = IngestionSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("admin_key")
+    @classmethod
+    def _strong(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and (weakness := admin_key_weakness(key.get_secret_value())):
+            raise ValueError(f"{weakness}; make one with: openssl rand -hex 32")
+        return key
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @property
+    def sql_url(self) -> str:
+        """The database's URL with the driver that Carrel uses."""
+        if self.database_url is None:
+            return f"sqlite+aiosqlite:///{self.data_dir / 'carrel.db'}"
+        url = self.database_url.get_secret_value()
+        for plain in ("postgresql://", "postgres://"):
+            if url.startswith(plain):
+                return "postgresql+asyncpg://" + url.removeprefix(plain)
+        return url.replace("sqlite://", "sqlite+aiosqlite://", 1) if url[:9] == "sqlite://" else url
+
+
+class SettingsError(Exception):
+    """The environment does not make valid settings; the message lists each fault."""
+
+
+def load_settings(environment: Mapping[str, str | None] | None = None) -> Settings:
+    """The settings of this environment.
+
+    Raises:
+        SettingsError: a value is invalid, or a variable names no setting.
+    """
+    variables = {**dotenv_values(ENV_FILE), **os.environ} if environment is None else environment
+    if unknown := sorted(_unknown(variables)):
+        raise SettingsError(
+            f"no such setting: {', '.join(unknown)}. docs/configuration.md lists all settings."
+        )
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+    if settings.llm.base_url and not settings.llm.model:
+        raise SettingsError("CARREL_LLM__BASE_URL is set: set CARREL_LLM__MODEL, too")
+    if settings.ingestion.chunk_overlap_tokens >= settings.ingestion.chunk_tokens:
+        raise SettingsError(
+            "CARREL_INGESTION__CHUNK_OVERLAP_TOKENS must be less than "
+            "CARREL_INGESTION__CHUNK_TOKENS"
+        )
+    return settings
+
+
+def setting_names() -> dict[str, str]:
+    """Every variable with its description, in the order of definition."""
+    names: dict[str, str] = {}
+    for name, field in Settings.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            for inner, inner_field in annotation.model_fields.items():
+                variable = f"{PREFIX}{name}__{inner}".upper()
+                names[variable] = inner_field.description or ""
+        else:
+            names[f"{PREFIX}{name}".upper()] = field.description or ""
+    return names
+
+
+def admin_key_weakness(key: str) -> str | None:
+    """Why *key* must not guard a server; None for a strong one."""
+    if len(key) < MINIMUM_ADMIN_KEY:
+        return f"the admin key has {len(key)} characters and needs at least {MINIMUM_ADMIN_KEY}"
+    if len(set(key)) < 10:
+        return "the admin key repeats a few characters"
+    lowered = key.lower()
+    if any(word in lowered for word in ("changeme", "change-me", "password", "example", "secret")):
+        return "the admin key looks like a placeholder"
+    if lowered in "abcdefghijklmnopqrstuvwxyz0123456789" * 4:
+        return "the admin key is a plain sequence"
+    return None
+
+
+def _unknown(variables: Mapping[str, str | None]) -> set[str]:
+    given = {name for name in variables if name.startswith(PREFIX)}
+    return given - set(setting_names()) - OTHER_VARIABLES
+
+
+def _explain(error: ValidationError) -> str:
+    lines: list[str] = []
+    for fault in error.errors(include_input=False, include_url=False):
+        name = PREFIX + "__".join(str(part) for part in fault["loc"]).upper()
+        lines.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
+    return "\n".join(lines)

@@ -1,0 +1,38 @@
+"""Prometheus metrics: names, labels and buckets in one place. Labels are bounded."""
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+requests = Counter(
+    "carrel_http_requests_total",
+    "Requests by route, method and status.",
+    ("route", "method", "status"),
+)
+request_seconds = Histogram(
+    "carrel_http_request_seconds",
+    "Time to the end of a response.",
+    ("route",),
+    buckets=SECONDS,
+)
+stage_seconds = Histogram(
+    "carrel_answer_stage_seconds",
+    "Time of an answer's stages; first_token is counted from the start.",
+    ("stage",),
+    buckets=SECONDS,
+)
+answers = Counter(
+    "carrel_answers_total",
+    "Answers by finish reason; unfinished: failed, or left by its reader.",
+    ("finish_reason",),
+)
+open_streams = Gauge("carrel_open_streams", "Answers being streamed now.")
+isolation_violations = Counter(
+    "carrel_isolation_violations_total",
+    "Points of another tenant that a vector store returned. Anything but 0 is an alarm.",
+)
+
+
+def exposition() -> bytes:
+    """All metrics in Prometheus' text format."""
+    return generate_latest(REGISTRY)
