@@ -36,7 +36,7 @@ check: $(READY) ## lint, formatting, types, layers
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/pyright
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 format: $(READY) ## format the code and fix what the linter can
 	@$(BIN)/ruff check --fix

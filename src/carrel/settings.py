@@ -187,11 +187,11 @@ def admin_key_weakness(key: str) -> str | None:
     """Why *key* must not guard a server; None for a strong one."""
     if len(key) < MINIMUM_ADMIN_KEY:
         return f"the admin key has {len(key)} characters and needs at least {MINIMUM_ADMIN_KEY}"
-    if len(set(key)) < 10:
-        return "the admin key repeats a few characters"
     lowered = key.lower()
     if any(word in lowered for word in ("changeme", "change-me", "password", "example", "secret")):
         return "the admin key looks like a placeholder"
+    if len(set(key)) < 10:
+        return "the admin key repeats a few characters"
     if lowered in "abcdefghijklmnopqrstuvwxyz0123456789" * 4:
         return "the admin key is a plain sequence"
     return None

@@ -97,7 +97,9 @@ class Client(Connection):
     async def document(self, document_id: str, *, wait_seconds: int = 0) -> Document:
         """The document now, or once it is ready or failed, or after *wait_seconds*."""
         query = f"?wait={wait_seconds}" if wait_seconds else ""
-        return await self.fetch(Document, "GET", f"/v1/documents/{part(document_id, safe="/")}{query}")
+        return await self.fetch(
+            Document, "GET", f"/v1/documents/{part(document_id, safe='/')}{query}"
+        )
 
     async def documents(self) -> AsyncGenerator[Document]:
         """All documents of the tenant, page by page."""
@@ -106,7 +108,7 @@ class Client(Connection):
 
     async def delete_document(self, document_id: str) -> None:
         """Delete a document and all it left in indexes."""
-        await self.discard("DELETE", f"/v1/documents/{part(document_id, safe="/")}")
+        await self.discard("DELETE", f"/v1/documents/{part(document_id, safe='/')}")
 
     # Admin plane
 

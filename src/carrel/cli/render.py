@@ -61,7 +61,9 @@ class AnswerWriter:
     def write(self, piece: str) -> None:
         """Show *piece*; on a terminal its last word may wait for the rest of it."""
         if not self._console.is_terminal:
-            self._print(printable(piece))
+            self._written = True
+            self._console.file.write(printable(piece))
+            self._console.file.flush()
             return
         words = _WORDS.findall(self._pending + printable(piece))
         self._pending = words.pop() if words and not words[-1].isspace() else ""
@@ -96,22 +98,17 @@ class AnswerWriter:
         self._console.file.flush()
 
 
-def sources(citations: Sequence[Citation]) -> Table:
-    """The cited sources in the order of their numbers, each with its quotes."""
-    listing = Table.grid(padding=(0, 1))
-    listing.add_column(justify="right", style="bold cyan", no_wrap=True)
-    listing.add_column()
-    shown: set[tuple[int, str]] = set()
-    titled: set[int] = set()
+def show_sources(citations: Sequence[Citation], to: Console) -> None:
+    """Print the cited sources in the order of their numbers, each with its quotes."""
+    quotes: dict[int, dict[str, Citation]] = {}
     for citation in sorted(citations, key=lambda one: one.index):
-        if (citation.index, citation.quote) in shown:
-            continue
-        shown.add((citation.index, citation.quote))
-        if citation.index not in titled:
-            titled.add(citation.index)
-            listing.add_row(f"[{citation.index}]", place(citation))
-        listing.add_row("", Text(f"“{one_line(citation.quote)}”", style="dim"))
-    return listing
+        quotes.setdefault(citation.index, {}).setdefault(one_line(citation.quote), citation)
+    for index, by_quote in quotes.items():
+        mark = f"[{index}] "
+        to.print(Text.assemble((mark, "bold cyan"), place(next(iter(by_quote.values())))))
+        for quote in by_quote:
+            indented = Padding(Text(f"“{quote}”", style="dim"), (0, 0, 0, len(mark)), expand=False)
+            to.print(indented)
 
 
 def place(citation: Citation) -> Text:
@@ -147,7 +144,8 @@ def show_exchange(exchange: Exchange, to: Console) -> None:
     to.print()
     if exchange.answer.citations:
         to.print(Text("Sources", style="bold"))
-        to.print(Padding(sources(exchange.answer.citations), (0, 0, 1, 0)))
+        show_sources(exchange.answer.citations, to)
+        to.print()
     to.print(Text(footer(exchange), style="dim"))
 
 
@@ -155,7 +153,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], to: Console) ->
     """A table; into a pipe, tab-separated lines under one line of names."""
     if not to.is_terminal:
         for row in (columns, *rows):
-            to.print("\t".join(one_line(cell) for cell in row))
+            to.file.write("\t".join(one_line(cell) for cell in row) + "\n")
         return
     shown = Table(*columns, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for row in rows:
@@ -193,7 +191,7 @@ def fields(values: Mapping[str, str], to: Console) -> None:
     """One thing's fields, each on a line; into a pipe, name and value with a tab between."""
     if not to.is_terminal:
         for name, value in values.items():
-            to.print(f"{name}\t{one_line(value)}")
+            to.file.write(f"{name}\t{one_line(value)}\n")
         return
     grid = Table.grid(padding=(0, 2))
     for name, value in values.items():

@@ -59,7 +59,8 @@ class Walk:
         if self.hidden:
             parts.append(f"{self.hidden} hidden")
         if self.unsupported:
-            kinds = ", ".join(name for name, _ in self.unsupported.most_common(5))
+            most_first = sorted(self.unsupported, key=lambda kind: (-self.unsupported[kind], kind))
+            kinds = ", ".join(most_first[:5])
             more = ", …" if len(self.unsupported) > 5 else ""
             parts.append(f"{self.unsupported.total()} of unsupported types ({kinds}{more})")
         return " and ".join(parts)

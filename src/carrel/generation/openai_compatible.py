@@ -32,9 +32,9 @@ class OpenAICompatibleGenerator:
         count_tokens: counts the tokens of a text, for upstreams that report no usage.
         connect_timeout_seconds: until a connection is had, waiting for a free one included.
         first_token_timeout_seconds: from the start of the call until the first token.
-        between_tokens_timeout_seconds: between one token and the next. Reasoning that
+        token_timeout_seconds: between one token and the next. Reasoning that
             is streamed counts as tokens here; comments that keep a connection open do not.
-        connection_limit: generations at a time; more wait for a connection.
+        max_connections: generations at a time; more wait for a connection.
         temperature: None leaves it to the upstream, as some models demand.
         limit_field: where `max_tokens` goes; OpenAI's newer models take only the second.
     """
@@ -48,8 +48,8 @@ class OpenAICompatibleGenerator:
         count_tokens: Callable[[str], int],
         connect_timeout_seconds: float = 5.0,
         first_token_timeout_seconds: float = 60.0,
-        between_tokens_timeout_seconds: float = 20.0,
-        connection_limit: int = 512,
+        token_timeout_seconds: float = 20.0,
+        max_connections: int = 512,
         temperature: float | None = 0.0,
         limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
     ) -> None:
@@ -76,9 +76,9 @@ class OpenAICompatibleGenerator:
             timeouts=Timeouts(
                 connect=connect_timeout_seconds,
                 first_token=first_token_timeout_seconds,
-                between_tokens=between_tokens_timeout_seconds,
+                between_tokens=token_timeout_seconds,
             ),
-            connection_limit=connection_limit,
+            max_connections=max_connections,
             errors=UpstreamErrors(api_key),
         )
 

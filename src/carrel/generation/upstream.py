@@ -17,9 +17,15 @@ MAX_ERROR_BODY_BYTES = 16 * 1024
 ERROR_BODY_SECONDS = 2.0
 KEEPALIVE_SECONDS = 30.0
 
+_NO_CONNECTION = (
+    aiohttp.ClientConnectorError,
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+)
+
 
 class Upstream:
-    """Opens streams at *url*, at most *connection_limit* at a time."""
+    """Opens streams at *url*, at most *max_connections* at a time."""
 
     def __init__(
         self,
@@ -27,13 +33,13 @@ class Upstream:
         *,
         headers: Mapping[str, str],
         timeouts: Timeouts,
-        connection_limit: int,
+        max_connections: int,
         errors: UpstreamErrors,
     ) -> None:
         self._url = url
         self._headers = headers
         self._timeouts = timeouts
-        self._connection_limit = connection_limit
+        self._max_connections = max_connections
         self._errors = errors
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -49,7 +55,7 @@ class Upstream:
         try:
             async with asyncio.timeout_at(deadline):
                 response = await self._post(session, body)
-        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+        except _NO_CONNECTION as error:
             raise failure(
                 "connect",
                 "the language model cannot be reached: "
@@ -59,7 +65,7 @@ class Upstream:
             raise failure(
                 "connect",
                 f"no connection to the language model within {self._timeouts.connect:g} s: "
-                f"it is down, or all {self._connection_limit} connections are in use; try again",
+                f"it is down, or all {self._max_connections} connections are in use; try again",
             ) from error
         except TimeoutError as error:
             raise no_first_token(self._timeouts) from error
@@ -110,7 +116,7 @@ class Upstream:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=self._connection_limit, keepalive_timeout=KEEPALIVE_SECONDS
+                    limit=self._max_connections, keepalive_timeout=KEEPALIVE_SECONDS
                 ),
                 headers=self._headers,
                 # Connections are shared by all tenants: a cookie would tie their requests together.

@@ -83,6 +83,14 @@ def outline(text: str) -> tuple[list[Section], TableHeaders]:
     return _joined(text, list(_sections(text, headings))), TableHeaders(tables)
 
 
+def first_heading(text: str) -> str | None:
+    """The first heading that begins with `#`, as people read it; None where there is none."""
+    for _, line in _lines_outside_fences(text):
+        if (heading := _ATX.match(line)) and (title := _title(line[heading.end() :])):
+            return title
+    return None
+
+
 def _lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
     """Each line with its offset; a fenced block, or a line too long, is an empty one."""
     fence = ""

@@ -1,4 +1,4 @@
-"""A child's tie to its supervisor: a pipe on standard input, which ends when the supervisor does."""
+"""A child's tie to its supervisor: a pipe on standard input that ends with the supervisor."""
 
 import asyncio
 import os

@@ -25,6 +25,20 @@ METADATA = "metadata"
 STAGED = "staged"
 LIVE = "live"
 
+# What `to_hit` reads: a search returns these fields, and leaves the (larger) metadata.
+SHOWN = (
+    TENANT,
+    DOCUMENT,
+    VERSION,
+    "ordinal",
+    "text",
+    "start",
+    "end",
+    "heading",
+    "page",
+    "content_hash",
+)
+
 _NAMESPACE = uuid.UUID("5b0c6d0e-5a3c-4a7f-9c39-6f4f7c1f2b11")
 
 

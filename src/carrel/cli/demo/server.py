@@ -21,7 +21,8 @@ from carrel.cli.client import Client
 from carrel.cli.failure import Failure
 
 HOST = "127.0.0.1"
-SERVE_COMMAND = (sys.executable, "-m", "carrel", "serve")
+# -P: the folder it runs in is for data, and nothing is imported from there.
+SERVE_COMMAND = (sys.executable, "-P", "-m", "carrel", "serve")
 READY_WITHIN_SECONDS = 60.0
 STOPPED_WITHIN_SECONDS = 15.0
 POLL_SECONDS = 0.02

@@ -2,7 +2,7 @@
 
 
 class ParseFailed(Exception):
-    """This document cannot be read, today or tomorrow; `reason` says why, for people.
+    """The document cannot be read, today or tomorrow; `reason` says why, for people.
 
     It names nothing of the server: the reason is shown to whoever uploaded the document.
     """

@@ -42,5 +42,7 @@ CONTAINER_PARTS = {DOCX: "word/", PPTX: "ppt/", XLSX: "xl/"}
 
 def container_kind(members: list[str]) -> str | None:
     """The media type of an Office file in a ZIP archive, by the names of its members."""
-    kinds = [kind for kind, part in CONTAINER_PARTS.items() if any(m.startswith(part) for m in members)]
+    kinds = [
+        kind for kind, part in CONTAINER_PARTS.items() if any(m.startswith(part) for m in members)
+    ]
     return kinds[0] if len(kinds) == 1 else None

@@ -1,0 +1,106 @@
+"""One document, from its bytes to its text; to be run where it can do no harm.
+
+Whatever the format, the text is Markdown without images, without control
+characters, and holds at least one letter or digit.
+"""
+
+import re
+from collections.abc import Sequence
+
+from carrel.domain.document import ParsedDocument
+from carrel.ingestion.parse.archive import check_archive
+from carrel.ingestion.parse.caps import Caps
+from carrel.ingestion.parse.decode import decode
+from carrel.ingestion.parse.failure import ParseFailed
+from carrel.ingestion.parse.media_types import (
+    CONTAINER_PARTS,
+    CSV,
+    FORMATS,
+    MARKDOWN,
+    PDF,
+    TEXT,
+    XLSX,
+)
+from carrel.ingestion.sections import first_heading
+
+_PAGE_BREAK = "\n\n"
+_TITLE_CHARACTERS = 300
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff]")
+_IMAGE = re.compile(r'!\[([^\]\n]{0,1000})\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"\n]{0,300}")?\)')
+_BLANK_LINES = re.compile(r"\n{3,}")
+_WORD = re.compile(r"[^\W_]")
+_WITHOUT_HEADINGS = (TEXT, CSV, XLSX)
+
+
+def read(data: bytes, media_type: str, caps: Caps) -> ParsedDocument:
+    """The document's text, its pages where it has pages, and its title where it has one.
+
+    Raises:
+        ParseFailed: empty, damaged, encrypted, without text, or with too much of it.
+    """
+    if not data:
+        raise ParseFailed("the file is empty")
+    if media_type not in FORMATS:
+        raise ParseFailed(f"files of type {media_type} are not supported")
+    parts, title, paged = _parts(data, media_type, caps)
+    if sum(map(len, parts)) > caps.text_characters:
+        raise ParseFailed(f"the document has more than {caps.text_characters:,} characters of text")
+    parts = [_tidy(part, markdown=media_type not in (TEXT, CSV)) for part in parts]
+    text, starts = _paginated(parts)
+    if not _WORD.search(text):
+        raise ParseFailed(
+            "the document has no text: it may consist of scanned pages or pictures"
+            if paged
+            else "the document has no text"
+        )
+    if not title and media_type not in _WITHOUT_HEADINGS:
+        title = first_heading(text)
+    return ParsedDocument(text, starts if paged else (), _title(title))
+
+
+def _parts(data: bytes, media_type: str, caps: Caps) -> tuple[Sequence[str], str | None, bool]:
+    """The text in parts, the title, and whether parts are pages."""
+    if media_type == PDF:
+        from carrel.ingestion.parse.pdf import pdf_pages
+
+        return pdf_pages(data), None, True
+    if media_type in (TEXT, MARKDOWN):
+        return [decode(data)], None, False
+    if media_type == CSV:
+        from carrel.ingestion.parse.table import csv_text
+
+        return [csv_text(decode(data))], None, False
+    if media_type in CONTAINER_PARTS:
+        check_archive(data, media_type, caps)
+    from carrel.ingestion.parse.office import extract
+
+    extracted = extract(data, media_type, caps)
+    return extracted.parts, extracted.title, extracted.paged
+
+
+def _tidy(text: str, *, markdown: bool) -> str:
+    """Text that any database and any reader of Markdown may be given.
+
+    An image is replaced by its description: nobody can quote it, and its address
+    would be fetched by whatever displays an answer.
+    """
+    text = _CONTROLS.sub("", text)
+    if markdown:
+        text = _IMAGE.sub(r"\1", text)
+    return _BLANK_LINES.sub("\n\n", text).strip("\n")
+
+
+def _paginated(pages: Sequence[str]) -> tuple[str, tuple[int, ...]]:
+    """The pages as one text, and where each starts. An empty page starts where the next does."""
+    text = _PAGE_BREAK.join(page for page in pages if page)
+    starts: list[int] = []
+    start = 0
+    for page in pages:
+        starts.append(min(start, len(text)))
+        start += len(page) + (len(_PAGE_BREAK) if page else 0)
+    return text, tuple(starts)
+
+
+def _title(title: str | None) -> str | None:
+    plain = " ".join(_CONTROLS.sub("", title or "").split())
+    return plain[:_TITLE_CHARACTERS] or None

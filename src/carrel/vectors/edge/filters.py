@@ -1,0 +1,74 @@
+"""Qdrant filters, each bound to one tenant.
+
+Every filter made here holds the tenant's condition at the top level of `must`.
+Conditions are on indexed fields where they can be: one on an unindexed field
+makes the engine read payloads (40 ms for a tenant of 30,000 chunks).
+"""
+
+from collections.abc import Sequence
+
+from qdrant_edge import (
+    FieldCondition,
+    Filter,
+    HasIdCondition,
+    MatchAny,
+    MatchValue,
+    RangeDateTime,
+    RangeFloat,
+)
+
+from carrel.vectors import schema
+from carrel.vectors.edge.wire import DateWithin, HasFact, NumberWithin, Term
+
+
+def of_tenant(tenant_id: str) -> Filter:
+    return Filter(must=[_is(schema.TENANT, tenant_id)])
+
+
+def visible(tenant_id: str, where: Sequence[Term] = (), document_id: str | None = None) -> Filter:
+    """The tenant's published points for which all of *where* holds."""
+    conditions = [_is(schema.TENANT, tenant_id), _is(schema.STATE, schema.LIVE)]
+    if document_id is not None:
+        conditions.append(_is(schema.DOCUMENT, document_id))
+    return Filter(must=[*conditions, *(_condition(term) for term in where)])
+
+
+def of_version(tenant_id: str, document_id: str, version: int) -> Filter:
+    return Filter(
+        must=[
+            _is(schema.TENANT, tenant_id),
+            _is(schema.DOCUMENT, document_id),
+            _is(schema.VERSION, version),
+        ]
+    )
+
+
+def of_document(tenant_id: str, document_id: str, *, but: int | None = None) -> Filter:
+    """The document's points, staged and published, except those of version *but*."""
+    return Filter(
+        must=[_is(schema.TENANT, tenant_id), _is(schema.DOCUMENT, document_id)],
+        must_not=None if but is None else [_is(schema.VERSION, but)],
+    )
+
+
+def with_ids(tenant_id: str, ids: Sequence[str]) -> Filter:
+    return Filter(must=[_is(schema.TENANT, tenant_id), HasIdCondition(set(ids))])
+
+
+def _is(field: str, value: str | int) -> FieldCondition:
+    return FieldCondition(field, match=MatchValue(value))
+
+
+def _condition(term: Term) -> FieldCondition:
+    match term:
+        case HasFact(any_of):
+            return FieldCondition(schema.FACTS, match=MatchAny(any_of))
+        case NumberWithin(field, gte, lte):
+            return FieldCondition(_metadata(field), range=RangeFloat(gte=gte, lte=lte))
+        case DateWithin(field, gte, lte):
+            return FieldCondition(_metadata(field), range=RangeDateTime(gte=gte, lte=lte))
+
+
+def _metadata(field: str) -> str:
+    # Quoted, so that no character of a field's name is read as part of the path.
+    return f'{schema.METADATA}."{field}"'

@@ -1,0 +1,126 @@
+"""The engine's folder: a lock, numbered shard directories, and CURRENT, which names one of them.
+
+CURRENT changes by an atomic rename, and a directory gets its final name only
+once it is complete, so a crash at any moment leaves one complete shard behind.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from pathlib import Path
+
+from carrel.vectors.edge.address import make_private
+
+LOCK_WAIT_SECONDS = 10.0
+_CURRENT = "CURRENT"
+_PREFIX = "shard-"
+_PARTIAL = ".partial"
+
+
+class FolderBusy(Exception):
+    """Another engine has the folder."""
+
+
+class FolderUnclear(Exception):
+    """The folder holds shards, and does not say which of them counts."""
+
+
+class Folder:
+    """Where shards live; one process at a time has it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self._lock: int | None = None
+
+    def acquire(self, wait_seconds: float = LOCK_WAIT_SECONDS) -> None:
+        """Take the folder, waiting for a predecessor that is about to end.
+
+        Raises:
+            FolderBusy: another engine still had it after *wait_seconds*.
+        """
+        make_private(self.path)
+        lock = os.open(self.path / "engine.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + wait_seconds
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    os.close(lock)
+                    raise FolderBusy(f"another vector engine has {self.path}") from None
+                time.sleep(0.02)
+            else:
+                self._lock = lock
+                return
+
+    def release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def current(self) -> Path | None:
+        """The shard that counts; None in a new folder.
+
+        Raises:
+            FolderUnclear: CURRENT is lost, or names what is not there.
+        """
+        complete = self._complete()
+        try:
+            name = (self.path / _CURRENT).read_text().strip()
+        except FileNotFoundError:
+            # A crash before the first CURRENT leaves one shard: that is it.
+            if len(complete) <= 1:
+                return complete[0] if complete else None
+            raise FolderUnclear(
+                f"{self.path / _CURRENT} is missing. Write the name of the shard to keep into it."
+            ) from None
+        if self.path / name not in complete:
+            raise FolderUnclear(f"{self.path / _CURRENT} names {name!r}, which is not there")
+        return self.path / name
+
+    def new_partial(self) -> Path:
+        """A path for the next shard, to be built there and then completed."""
+        number = max((int(p.name.removeprefix(_PREFIX)) for p in self._complete()), default=0)
+        return self.path / f"{_PREFIX}{number + 1:06}{_PARTIAL}"
+
+    def complete(self, partial: Path) -> Path:
+        """Give a built shard, closed by whoever built it, its final name."""
+        final = partial.with_name(partial.name.removesuffix(_PARTIAL))
+        partial.rename(final)
+        sync_directory(self.path)
+        return final
+
+    def switch_to(self, shard: Path) -> None:
+        """Make *shard* the one that counts, from now on and after any crash."""
+        fresh = self.path / f"{_CURRENT}{_PARTIAL}"
+        with fresh.open("w") as file:
+            file.write(f"{shard.name}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path / _CURRENT)
+        sync_directory(self.path)
+
+    def remove_leftovers(self, keep: Path) -> None:
+        """Delete every shard but *keep*, and what was never finished."""
+        for path in [*self._complete(), *self.path.glob(f"{_PREFIX}*{_PARTIAL}")]:
+            if path != keep:
+                # An orphan of a killed engine may still be writing there; the next start retries.
+                shutil.rmtree(path, ignore_errors=True)
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.path).free
+
+    def _complete(self) -> list[Path]:
+        return sorted(p for p in self.path.glob(f"{_PREFIX}*") if p.suffix != _PARTIAL)
+
+
+def sync_directory(directory: Path) -> None:
+    """Bring the names in *directory* to the disk; where a system can't, do nothing."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,182 @@
+"""A real `carrel serve`, as a user starts it, and an HTTP client for it."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+ADMIN_KEY = "Zk4-acceptance-tests-only-9fQ2xW7rT1"
+READY_SECONDS = 30
+
+
+@dataclass
+class Server:
+    """One server with all its processes."""
+
+    data_dir: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    port: int = 0
+    process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start and wait until it accepts work."""
+        self.port = self.port or free_port()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "carrel", "serve", "--port", str(self.port)],
+            env={
+                **{k: v for k, v in os.environ.items() if not k.startswith("CARREL_")},
+                "CARREL_ADMIN_KEY": ADMIN_KEY,
+                "CARREL_DATA_DIR": str(self.data_dir),
+                **self.environment,
+            },
+            stdout=subprocess.PIPE,
+            stderr=(self.data_dir.parent / "server.log").open("a"),
+            cwd=self.data_dir.parent,
+            text=True,
+        )
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not self.is_ready():
+            if self.process is None or self.process.poll() is not None:
+                raise AssertionError(f"the server ended:\n{self.log()}")
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the server is not ready:\n{self.log()}")
+            time.sleep(0.02)
+
+    def is_ready(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+                connection.sendall(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                return b" 200 " in connection.makefile("rb").readline()
+        except OSError:
+            return False
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        assert self.process is not None
+        self.process.terminate()
+        status = self.process.wait(30)
+        if self.process.stdout:
+            self.process.stdout.close()
+        return status
+
+    def kill(self) -> None:
+        """kill -9 of the supervisor; returns when every process of the tree is gone."""
+        assert self.process is not None
+        tree = [self.process.pid, *self.children().values()]
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
+        deadline = time.monotonic() + 15
+        while any(_runs(pid) for pid in tree):
+            assert time.monotonic() < deadline, "a child outlived its supervisor"
+            time.sleep(0.02)
+
+    def children(self) -> dict[str, int]:
+        """Process ids of the running children, by the module that each runs."""
+        assert self.process is not None
+        found: dict[str, int] = {}
+        for pid in _children_of(self.process.pid):
+            with contextlib.suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                if b"-m" in words:
+                    found[words[words.index(b"-m") + 1].decode()] = pid
+        return found
+
+    def kill_child(self, module: str) -> None:
+        os.kill(self.children()[module], signal.SIGKILL)
+
+    def log(self) -> str:
+        return (self.data_dir.parent / "server.log").read_text()[-4000:]
+
+
+@contextlib.contextmanager
+def running(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server with data of its own under *folder*, stopped at the end."""
+    server = Server(folder / "data", environment or {})
+    server.data_dir.mkdir(parents=True)
+    server.start()
+    try:
+        yield server
+    finally:
+        if server.process is not None and server.process.poll() is None:
+            server.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@dataclass
+class Client:
+    """Speaks HTTP for one key."""
+
+    session: aiohttp.ClientSession
+    url: str
+    key: str | None
+
+    async def call(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> tuple[int, Any]:
+        """Status and decoded body."""
+        sent = {"authorization": f"Bearer {self.key}"} if self.key else {}
+        async with self.session.request(
+            method, self.url + path, headers={**sent, **(headers or {})}, **options
+        ) as response:
+            if response.content_type == "application/json":
+                return response.status, await response.json()
+            return response.status, await response.text()
+
+    async def get(self, path: str, **options: Any) -> tuple[int, Any]:
+        return await self.call("GET", path, **options)
+
+    async def post(self, path: str, json: Any = None, **options: Any) -> tuple[int, Any]:
+        return await self.call("POST", path, json=json, **options)
+
+    async def upload(
+        self, name: str, content: bytes, *, wait: float = 30, **fields: str
+    ) -> tuple[int, Any]:
+        form = aiohttp.FormData(fields)
+        form.add_field("file", content, filename=name)
+        return await self.call("POST", f"/v1/documents?wait={wait}", data=form)
+
+    def with_key(self, key: str | None) -> "Client":
+        return Client(self.session, self.url, key)
+
+
+async def new_tenant(admin: Client, name: str, **key: Any) -> Client:
+    """A client with a key of a new tenant."""
+    status, tenant = await admin.post("/admin/tenants", {"name": name})
+    assert status == 201, tenant
+    status, made = await admin.post(f"/admin/tenants/{tenant['id']}/keys", key)
+    assert status == 201, made
+    return admin.with_key(made["secret"])
