@@ -26,6 +26,7 @@ from carrel.ingestion.upload import Uploads
 from carrel.ingestion.worker import Worker
 from carrel.retrieval.search import Retriever
 from carrel.settings import Settings
+from carrel.telemetry.loop import watch_loop
 from carrel.tenancy.authenticate import Authenticator
 from carrel.tenancy.keys import KeyStore
 from carrel.tenancy.store import TenantStore
@@ -105,8 +106,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         stack.push_async_callback(generator.close)
         ledger = Ledger(database)
         stack.push_async_callback(ledger.close)
-        writing = asyncio.create_task(ledger.run())
-        stack.push_async_callback(_cancelled, writing)
+        for background in (ledger.run(), watch_loop()):
+            stack.push_async_callback(_cancelled, asyncio.create_task(background))
         retriever = Retriever(
             embedder=embedder,
             bm25=bm25,

@@ -12,9 +12,11 @@ import typer
 import carrel
 from carrel.cli.ask import ask
 from carrel.cli.demo.command import demo
+from carrel.cli.doctor import doctor
 from carrel.cli.failure import Failure
 from carrel.cli.ingest import ingest
 from carrel.cli.keys import keys
+from carrel.cli.serve import serve
 from carrel.cli.tenants import tenants
 
 app = typer.Typer(
@@ -27,9 +29,11 @@ app = typer.Typer(
 )
 
 # Every command is registered here, in the order in which `carrel --help` lists them.
+app.command()(serve)
 app.command()(demo)
 app.command()(ingest)
 app.command()(ask)
+app.command()(doctor)
 app.add_typer(tenants, name="tenants")
 app.add_typer(keys, name="keys")
 

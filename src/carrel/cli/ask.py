@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def ask(
-    question: Annotated[str, typer.Argument(help="The question, or - to read it from stdin.")],
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="The question, or - to read it from stdin.")
+    ],
     *,
     where: Annotated[
         str | None,

@@ -77,13 +77,12 @@ async def _create(
     if as_json:
         show_json(made)
         return
-    until = f", until {made.expires_at}" if made.expires_at else ""
+    until = f", until {_minute(made.expires_at)}" if made.expires_at else ""
     typer.echo(f"Created key {made.id}{until}. Its secret is shown only this once:", err=True)
     typer.echo("", err=True)
     typer.echo(made.secret)
     typer.echo("", err=True)
-    where = "" if url == DEFAULT_URL else f"export CARREL_URL={url}; "
-    typer.echo(f"Next: {where}export CARREL_API_KEY=<the secret>; carrel ingest PATH", err=True)
+    typer.echo("Next: export CARREL_API_KEY=<the secret>, then carrel ingest PATH", err=True)
 
 
 async def _list(tenant_id: str, url: str, key: str, *, as_json: bool) -> None:
@@ -101,8 +100,8 @@ async def _list(tenant_id: str, url: str, key: str, *, as_json: bool) -> None:
                 each.name,
                 each.prefix,
                 " ".join(each.scopes),
-                _day(each.expires_at, "never"),
-                _day(each.last_used_at, "never"),
+                _minute(each.expires_at),
+                _minute(each.last_used_at),
             )
             for each in found
         ]
@@ -119,5 +118,6 @@ async def _revoke(key_id: str, url: str, key: str) -> None:
     typer.echo(f"Revoked key {key_id}.")
 
 
-def _day(moment: str | None, otherwise: str) -> str:
-    return moment[:16].replace("T", " ") if moment else otherwise
+def _minute(moment: str | None) -> str:
+    """A moment of the server's, which are all UTC, to the minute."""
+    return moment[:16].replace("T", " ") + " UTC" if moment else "never"

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
@@ -155,7 +154,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], to: Console) ->
         for row in (columns, *rows):
             to.file.write("\t".join(one_line(cell) for cell in row) + "\n")
         return
-    shown = Table(*columns, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    shown = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2))
+    for number, column in enumerate(columns):
+        shown.add_column(column, no_wrap=number == 0)  # the id is there to be copied
     for row in rows:
         shown.add_row(*(Text(one_line(cell)) for cell in row))
     to.print(shown)

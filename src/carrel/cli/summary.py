@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -32,17 +33,18 @@ def show_summary(outcomes: Sequence[Outcome], skipped: str, seconds: float, to: 
             note = f"{chunks[status]:,} chunks" if chunks[status] else ""
             grid.add_row(str(counts[status]), Text(status, style=style), Text(note, style="dim"))
     to.print(grid)
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    if failed:
-        to.print()
-        _show_failures(failed, to)
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            _show_failure(outcome, to)
+    to.print()
     to.print(Text(f"{seconds:.1f} s" + (f" · skipped {skipped}" if skipped else ""), style="dim"))
 
 
-def _show_failures(failed: Sequence[Outcome], to: Console) -> None:
-    reasons = Table.grid(padding=(0, 2))
-    reasons.add_column(style="red", max_width=max(20, to.width // 2), overflow="fold")
-    reasons.add_column(overflow="fold")
-    for outcome in failed:
-        reasons.add_row(Text(one_line(outcome.upload.name)), Text(one_line(outcome.reason)))
-    to.print(reasons)
+def _show_failure(failed: Outcome, to: Console) -> None:
+    name, reason = one_line(failed.upload.name), one_line(failed.reason)
+    if not to.is_terminal:
+        to.file.write(f"failed\t{name}\t{reason}\n")
+        return
+    to.print()
+    to.print(Text.assemble(("✗ ", "bold red"), name))
+    to.print(Padding(Text(reason), (0, 0, 0, 2), expand=False))

@@ -44,11 +44,14 @@ class EventDecoder:
                 return []
             chunk = bytes(self._pending)
             self._pending.clear()
-        elif chunk.startswith(b"data: ") and chunk.find(b"\n") == len(chunk) - 2:
-            # One line and two more bytes: while tokens trickle, almost every
-            # chunk is exactly one event.
-            if chunk.endswith(b"\n\n"):
-                return [chunk[6:-2]]
+        elif (
+            # While tokens trickle in, almost every chunk is exactly one event:
+            # one line, and only the two line breaks that end it.
+            chunk.startswith(b"data: ")
+            and chunk.find(b"\n") == len(chunk) - 2
+            and chunk.endswith(b"\n\n")
+        ):
+            return [chunk[6:-2]]
         *frames, rest = chunk.split(b"\n\n")
         if rest:
             self._check_size(rest)

@@ -15,7 +15,12 @@ from carrel.generation.selection import Pick, select
 
 MODEL = "extractive"
 NOTHING_TO_QUOTE = "The passages that were found hold no sentence to quote."
+_STOP = re.compile(r"[.!?。][\"'”’»)\]]*$")
 _FULL_STOP = re.compile(r"(?<=[^.!?…\s])[.!?。]$")
+# A quoted text's own footnotes would be taken for this answer's sources.
+_FOREIGN_MARK = re.compile(r"\s?\[\d{1,3}(?:,\s*\d{1,3})*\]")
+# A sentence of a passage further down is not quoted; it ranks too low to be worth reading.
+_READ = 8
 
 
 class ExtractiveGenerator:
@@ -33,7 +38,8 @@ class ExtractiveGenerator:
         """A delta for each quoted sentence, then the `Finish`."""
         written = 0
         cut = False
-        for piece in compose(select(request.question, request.passages, self._terms)):
+        passages = request.passages[:_READ]
+        for piece in compose(select(request.question, passages, self._terms)):
             tokens = self._count(piece)
             if written + tokens > request.max_tokens:
                 cut = True
@@ -46,7 +52,7 @@ class ExtractiveGenerator:
         yield Finish(
             finish_reason="length" if cut else "stop",
             model=MODEL,
-            prompt_tokens=self._read(request.question, request.passages),
+            prompt_tokens=self._read(request.question, passages),
             completion_tokens=written,
         )
 
@@ -75,14 +81,15 @@ def compose(picks: Sequence[Pick]) -> list[str]:
         return [NOTHING_TO_QUOTE]
     pieces: list[str] = []
     for position, pick in enumerate(picks):
-        flowing = pick.sentence.kind == "prose" and position > 0
-        flowing = flowing and picks[position - 1].sentence.kind == "prose"
-        gap = "" if position == 0 else " " if flowing else "\n"
-        pieces.append(gap + _marked(pick.text, pick.passage + 1))
+        before = picks[position - 1]
+        flowing = before.sentence.kind == pick.sentence.kind == "prose"
+        gap = " " if flowing and _STOP.search(before.text) else "\n"
+        pieces.append((gap if position else "") + _marked(pick.text, pick.passage + 1))
     return pieces
 
 
 def _marked(text: str, number: int) -> str:
+    text = _FOREIGN_MARK.sub("", text)
     stop = _FULL_STOP.search(text)
     if stop is None:
         return f"{text} [{number}]"

@@ -14,16 +14,16 @@ from carrel.domain.document import Passage
 from carrel.generation.sentences import Sentence, readable, split
 
 Stems = frozenset[int]
+_NONE: Stems = frozenset()
 
 # Weights of a softmax over the sentences of eight passages, fitted to hold XQuAD's answer
 # (English; half of the questions, checked on the other half and on German).
 _MATCH, _PASSAGE, _HINT, _TOO_SHORT = 7.9, 8.1, 2.0, -1.2
 # What a stem is worth to a sentence that does not hold it itself.
 _DIRECTLY_ABOVE, _HEADINGS, _BESIDE = 0.6, 0.4, 0.17
-_CUT_OFF = -1.0
+_CUT_OFF, _CODE = -1.0, -3.0
 # A second and a third sentence join when they score at most this much below the first.
-# Measured: one sentence holds the answer of 78%, with these margins 87%, for 8 words more.
-_MARGINS = (1.5, 1.0)
+_MARGINS = (1.0, 0.7)
 
 _QUANTITY = re.compile(
     r"\bhow (?:many|much|long|old|far|often|large|big|tall|high|fast|soon)\b"
@@ -103,24 +103,35 @@ def _candidates(index: int, passage: Passage, terms: Callable[[str], Stems]) -> 
     header = tuple(passage.heading.rsplit(" › ", 1)[-1].split(" | "))
     headings = terms(f"{passage.title} {passage.heading}")
     found: list[_Candidate] = []
-    above: Stems = frozenset()
+    above = lead = _NONE
     for sentence in split(passage.text, header=header if len(header) > 1 else ()):
         text = readable(passage.text, sentence)
         stems = terms(text)
         if sentence.kind == "heading" or text.endswith("?"):
-            above = stems
+            above, lead = stems, _NONE
             headings |= stems
             continue
+        if sentence.kind == "prose":
+            lead = stems if text.endswith(":") else _NONE
         before = found[-1] if found else None
-        found.append(_Candidate(Pick(index, sentence, text), stems, above, headings, before))
+        found.append(_Candidate(Pick(index, sentence, text), stems, above | lead, headings, before))
         if before is not None:
             before.after = found[-1]
-        above = frozenset()
-    if found:
-        first, last = found[0], found[-1]
-        first.cut_off = first.pick.sentence.kind == "prose" and first.pick.text[0].islower()
-        last.cut_off |= last.pick.sentence.kind == "prose" and last.pick.text[-1].isalnum()
+        above = _NONE
+    _mark_cut_off(found)
     return found
+
+
+def _mark_cut_off(found: Sequence[_Candidate]) -> None:
+    """Mark prose that the edges of its passage cut, or that announces what is not with it."""
+    for position, candidate in enumerate(found):
+        text = candidate.pick.text
+        if candidate.pick.sentence.kind == "prose":
+            candidate.cut_off = (
+                text.endswith(":")
+                or (position == 0 and text[0].islower())
+                or (position == len(found) - 1 and text[-1].isalnum())
+            )
 
 
 def _distinct(candidates: Sequence[_Candidate]) -> list[_Candidate]:
@@ -143,12 +154,12 @@ def _scores(
     hinted = _hint(question, asked, terms)
     scores: list[float] = []
     for candidate in candidates:
-        text = candidate.pick.text
+        text, kind = candidate.pick.text, candidate.pick.sentence.kind
         score = _MATCH * sum(rarity[stem] * _credit(stem, candidate) for stem in asked) / whole
         score += _PASSAGE * passages[candidate.pick.passage].score
         score += _HINT * hinted(text)
-        score += _TOO_SHORT * (candidate.pick.sentence.kind == "prose" and text.count(" ") < 5)
-        score += _CUT_OFF * candidate.cut_off
+        score += _TOO_SHORT * (kind == "prose" and text.count(" ") < 5)
+        score += _CUT_OFF * candidate.cut_off + _CODE * (kind == "code")
         scores.append(score)
     return scores
 
@@ -199,6 +210,6 @@ def _subject(chosen: Sequence[_Candidate]) -> _Candidate | None:
     if not chosen or not _POINTS_BACK.match(chosen[0].pick.text):
         return None
     before = chosen[0].before
-    if before is None or before in chosen or before.pick.sentence.kind != "prose":
+    if before is None or before.pick.sentence.kind != "prose":
         return None
-    return before
+    return None if before.cut_off or before in chosen else before

@@ -1,17 +1,16 @@
 """Sentences of a passage: the smallest pieces of a text that can be quoted by themselves.
 
-A list item and a table row count as sentences; a heading is one of its own kind.
+A list item and a table row count as sentences; headings and code are kinds of their own.
 Sentences come in the order of the text, do not overlap, and none is blank.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from carrel.generation.boundaries import sentence_ends
 
-Kind = Literal["prose", "item", "row", "heading"]
+Kind = Literal["prose", "item", "row", "heading", "code"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +28,15 @@ class Sentence:
 
 
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s")
-_ITEM = re.compile(r"\s*(?:[-*+•–]|\d{1,3}[.)]|[a-z]\))\s+")
+_ITEM = re.compile(r"\s*(?:[-*+•–]|\d{1,3}\\?[.)]|[a-z]\))\s+")
 _ROW = re.compile(r"\s*\|.*\|\s*$")
 _RULE = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$")
+_COLUMNS = re.compile(r"\S {3,}\S")
+_COLUMN_RULE = re.compile(r"\s*-{3,}(?:\s+-{3,})+\s*$")
+_CAPITALS = re.compile(r"[^a-zß-öø-ÿ]*[A-ZÀ-ÖØ-Þ]{3}[^a-zß-öø-ÿ]*$")
 _UNDERLINE = re.compile(r"\s{0,3}(?:={3,}|-{3,}|\*{3,}|_{3,})\s*$")
 _FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
-_LABEL = re.compile(r"\s*[^\s:.][^:.\n]{0,38}:(?:\s|$)")
+_LABEL = re.compile(r"\s*\**[A-ZÀ-ÖØ-Þ][^:.\n]{0,38}:(?:\s|\*|$)")
 _LINK = re.compile(r"!?\[([^\]\n]+)\]\([^)\s]*\)")
 _STRONG = re.compile(r"\*\*(\S(?:[^*\n]*\S)?)\*\*|(?<!\w)__(\S(?:[^_\n]*\S)?)__(?!\w)")
 _HASHES = re.compile(r"^\s*#+\s+|\s+#+\s*$")
@@ -65,8 +67,7 @@ def readable(text: str, sentence: Sentence) -> str:
         shown = _ITEM.sub("", shown, count=1)
     elif sentence.kind == "heading":
         shown = _HASHES.sub("", shown)
-    shown = _STRONG.sub(r"\1\2", _LINK.sub(r"\1", shown))
-    return " ".join(shown.split())
+    return _plain(shown)
 
 
 class _Reader:
@@ -88,12 +89,13 @@ class _Reader:
         elif not line.strip():
             self.close()
         elif self._fenced:
-            self._add("item", start, end)
-        elif "|" in line and (_RULE.match(line) or _ROW.match(line)):
+            self._kind = "code"
+            self._block.append((start, end))
+        elif _ROW.match(line) or _COLUMNS.search(line) or _COLUMN_RULE.match(line):
             self._read_row(start, end, line)
         elif _UNDERLINE.match(line):
             self._read_underline(line)
-        elif _HEADING.match(line):
+        elif _HEADING.match(line) or (len(line) < 60 and _CAPITALS.match(line)):
             self.close()
             self._add("heading", start, end)
         else:
@@ -112,7 +114,7 @@ class _Reader:
 
     def _read_row(self, start: int, end: int, line: str) -> None:
         self.close()
-        if not _RULE.match(line):
+        if not _RULE.match(line) and not _COLUMN_RULE.match(line):
             self._add("row", start, end, _cells(line), self._columns)
         elif self.found and self.found[-1].kind == "row":
             # The row above turns out to be the header.
@@ -152,13 +154,18 @@ class _Reader:
         header: tuple[str, ...] = (),
     ) -> None:
         start, end = _trimmed(self._text, start, end)
+        if kind != "row":
+            self._columns = ()
         if start < end:
             self.found.append(Sentence(kind, start, end, cells, header))
 
 
 def _cells(line: str) -> tuple[str, ...]:
-    inner = line.strip().removeprefix("|").removesuffix("|")
-    return tuple(cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", inner))
+    if "|" in line:
+        cells = re.split(r"(?<!\\)\|", line.strip().removeprefix("|").removesuffix("|"))
+    else:
+        cells = re.split(r" {2,}", line.strip())
+    return tuple(_plain(cell.replace("\\|", "|")) for cell in cells)
 
 
 def _row(row: Sentence) -> str:
@@ -166,6 +173,10 @@ def _row(row: Sentence) -> str:
         return "; ".join(cell for cell in row.cells if cell)
     pairs = zip(row.header, row.cells, strict=True)
     return "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs if cell)
+
+
+def _plain(text: str) -> str:
+    return " ".join(_STRONG.sub(r"\1\2", _LINK.sub(r"\1", text)).split())
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

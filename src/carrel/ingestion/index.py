@@ -76,13 +76,15 @@ class Indexer:
             Unavailable: a service is down; try again later.
         """
         version = await self._begin(job)
+        chunk_count = 0
         if version is not None:
             path = self._originals.path(version.tenant_id, version.original)
             parsed = await self._parser.parse(path, version.media_type)
+            chunk_count = len(parsed.chunks)
             await self._write_chunks(version, parsed.chunks)
             await self._stage(job, version, parsed.chunks)
             await self._vectors.tenant(job.tenant_id).publish(job.document_id, job.version)
-        await self._swap(job, 0 if version is None else len(parsed.chunks))
+        await self._swap(job, chunk_count)
 
     async def fail(self, job: Job, reason: str) -> None:
         """End the job; its version has failed with *reason*, and the one before serves on."""

@@ -60,6 +60,15 @@ class Originals:
             raise
         return Original(name, size, digest)
 
+    async def head(self, tenant_id: TenantId, name: str, size: int) -> bytes:
+        """The file's first *size* bytes, or all there are."""
+
+        def read() -> bytes:
+            with self.path(tenant_id, name).open("rb") as file:
+                return file.read(size)
+
+        return await asyncio.to_thread(read)
+
     async def remove(self, tenant_id: TenantId, name: str) -> None:
         await asyncio.to_thread(self.path(tenant_id, name).unlink, missing_ok=True)
 

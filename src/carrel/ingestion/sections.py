@@ -17,7 +17,7 @@ _SETEXT = re.compile(r" {0,3}(?:(=+)|-{2,})[ \t]*\n?\Z")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 _PARAGRAPH_START = re.compile(r" {0,3}(?![-*+>|#=]|\d+[.)] | )\S")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
-_MARKUP = re.compile(r"\\(?=[!-/:-@\[-`{-~])|\*+|`+|~~|(?<!\w)_+|_+(?!\w)")
+_MARKUP = re.compile(r"\\([!-/:-@\[-`{-~])|\*+|`+|~~|(?<!\w)_+|_+(?!\w)")
 _WORD = re.compile(r"[^\W_]")
 
 
@@ -156,5 +156,5 @@ def _title(rest: str) -> str:
 
 def _plain(heading: str) -> str:
     """A heading as people read it: links by their text, without marks of emphasis."""
-    plain = " ".join(_MARKUP.sub("", _LINK.sub(r"\1", heading)).split())
+    plain = " ".join(_MARKUP.sub(r"\1", _LINK.sub(r"\1", heading)).split())
     return plain if len(plain) <= _HEADING_CHARACTERS else plain[: _HEADING_CHARACTERS - 1] + "…"

@@ -5,7 +5,6 @@ job. A crash before the commit leaves a file without a row, which is swept later
 a crash after it loses nothing.
 """
 
-import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterable
@@ -26,7 +25,7 @@ from carrel.ingestion.documents import DocumentStore
 from carrel.ingestion.idempotency import Carried
 from carrel.ingestion.jobs import add_job
 from carrel.ingestion.originals import Original, Originals
-from carrel.ingestion.parse.detect import detect
+from carrel.ingestion.parse.detect import HEAD_BYTES, detect
 
 MAX_ID = 200
 MAX_TITLE = 500
@@ -86,8 +85,8 @@ class Uploads:
             if carried is not None:
                 carried.check(_body_hash(original, upload))
                 return carried.document_id
-            path = self._originals.path(tenant_id, original.name)
-            media_type = await asyncio.to_thread(detect, path, upload.filename, upload.media_type)
+            head = await self._originals.head(tenant_id, original.name, HEAD_BYTES)
+            media_type = detect(upload.filename, upload.media_type, head)
             document_id = DocumentId(upload.document_id or new_id("doc"))
             kept = await self._record(tenant_id, document_id, upload, original, media_type)
             return document_id

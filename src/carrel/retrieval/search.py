@@ -72,7 +72,7 @@ class Retriever:
                     break
         return Retrieval(
             tuple(passages),
-            is_relevant(question, passages, self._bm25),
+            is_relevant(question, passages, self._bm25, identity=self._embedder.identity),
             self._embedder.count_tokens(question),
         )
 

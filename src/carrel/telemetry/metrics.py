@@ -32,6 +32,32 @@ isolation_violations = Counter(
     "Points of another tenant that a vector store returned. Anything but 0 is an alarm.",
 )
 
+loop_lag_seconds = Histogram(
+    "carrel_event_loop_lag_seconds",
+    "By how much a sleep of 10 ms overran.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1),
+)
+loop_lag_max_seconds = Gauge(
+    "carrel_event_loop_lag_max_seconds", "The largest overrun since the last scrape."
+)
+
+
+def observe_loop_lag(seconds: float) -> None:
+    """Take in one overrun of the event loop."""
+    global _largest_lag  # noqa: PLW0603 - a maximum that scrapes reset
+    loop_lag_seconds.observe(seconds)
+    _largest_lag = max(_largest_lag, seconds)
+
+
+def _take_largest_lag() -> float:
+    global _largest_lag
+    largest, _largest_lag = _largest_lag, 0.0
+    return largest
+
+
+_largest_lag = 0.0
+loop_lag_max_seconds.set_function(_take_largest_lag)
+
 
 def exposition() -> bytes:
     """All metrics in Prometheus' text format."""

@@ -39,6 +39,8 @@ class FakeCarrel:
     uploading: int = 0
     most_uploading: int = 0
     polls_before_ready: int = 1
+    # Set once three documents have been asked for.
+    third_poll: threading.Event = field(default_factory=threading.Event)
 
     def tenant_of(self, name: str = "acme") -> str:
         """A tenant with a key, made without HTTP; returns the secret."""
@@ -248,6 +250,8 @@ class _Routes:
         for owner, documents in self._fake.documents.items():
             if (document := documents.get(name)) and (owner == tenant or self._fake.leaks):
                 document["polls"] += 1
+                if sum(each["polls"] > 0 for each in documents.values()) >= 3:
+                    self._fake.third_poll.set()
                 if document["polls"] >= self._fake.polls_before_ready:
                     self._settle(document, self._fake.contents[owner, name])
                 return web.json_response(document)

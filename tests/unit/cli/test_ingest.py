@@ -39,7 +39,7 @@ def test_each_failure_is_listed_with_its_reason(carrel, folder):
     result = carrel("ingest", folder)
     assert result.status == 1
     assert "19  ready" in result.out
-    assert "docs/03.txt  there is poison in it" in result.out
+    assert "failed\tdocs/03.txt\tthere is poison in it\n" in result.out
 
 
 def test_a_refused_file_does_not_stop_the_others(carrel, fake, folder):
@@ -55,7 +55,7 @@ def test_a_file_that_cannot_be_read_fails_alone(carrel, folder):
     result = carrel("ingest", folder)
     assert result.status == 1
     assert "20  ready" in result.out
-    assert "docs/dangling.txt  can't be read: No such file or directory" in result.out
+    assert "failed\tdocs/dangling.txt\tcan't be read: No such file or directory\n" in result.out
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, "invalid_api_key"), (507, "storage_full")])

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ def decode(*chunks: bytes) -> list[bytes]:
 def test_events_are_the_same_wherever_the_bytes_are_cut(cuts: list[int], line_break: str) -> None:
     stream = STREAM.replace("\n", line_break).encode()
     edges = [0, *sorted(cuts), len(stream)]
-    chunks = [stream[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    chunks = [stream[start:end] for start, end in pairwise(edges)]
     assert decode(*chunks) == EVENTS
 
 

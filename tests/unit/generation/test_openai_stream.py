@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from tests.unit.generation.scripted_upstream import collect, question, streaming
@@ -9,6 +10,7 @@ from tests.unit.generation.scripted_upstream import collect, question, streaming
 from carrel.domain.errors import GenerationFailed
 from carrel.generation.event_stream import MAX_EVENT_BYTES
 from carrel.generation.generator import Delta, Finish
+from carrel.generation.openai_compatible import OpenAICompatibleGenerator
 
 DONE = b"data: [DONE]\n\n"
 PING = b": keep-alive\n\n"
@@ -32,15 +34,19 @@ ROLE = chunk({"role": "assistant", "content": ""})
 USAGE = event({"choices": [], "usage": {"prompt_tokens": 70, "completion_tokens": 9}})
 
 
-async def failure(*parts: bytes | asyncio.Event, **options: object) -> tuple[str, GenerationFailed]:
+async def failure(*parts: bytes | asyncio.Event, **options: Any) -> tuple[str, GenerationFailed]:
     """What was said before the failure, and the failure."""
-    said = ""
-    async with streaming(*parts, **options) as generator:  # pyright: ignore[reportArgumentType]
+    said: list[str] = []
+
+    async def listen(generator: OpenAICompatibleGenerator) -> None:
+        async for part in generator.generate(question()):
+            assert isinstance(part, Delta)
+            said.append(part.text)
+
+    async with streaming(*parts, **options) as generator:
         with pytest.raises(GenerationFailed) as caught:
-            async for part in generator.generate(question()):
-                assert isinstance(part, Delta)
-                said += part.text
-    return said, caught.value
+            await listen(generator)
+    return "".join(said), caught.value
 
 
 async def test_text_comes_in_order_and_usage_from_the_chunk_without_choices() -> None:
@@ -232,4 +238,5 @@ async def test_a_slow_reader_is_not_taken_for_a_stalled_upstream() -> None:
         assert await anext(reading) == Delta("Thirty")
         await asyncio.sleep(0.8)
         more.set()
-        assert [part async for part in reading][0] == Delta(" days")
+        assert await anext(reading) == Delta(" days")
+        assert isinstance(await anext(reading), Finish)

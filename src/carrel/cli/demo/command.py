@@ -127,7 +127,7 @@ async def _ask(pair: "Pair", screen: "Screen") -> "list[Exchange]":
     faults: list[str] = []
     with screen.step("Ask both the same questions", spinner=False) as note:
         for number, asked in enumerate(QUESTIONS, start=1):
-            with Board(
+            async with Board(
                 screen.console, f"{number}/{len(QUESTIONS)}", asked.question, list(pair)
             ) as board:
                 found = await ask_both(pair, asked.question, board.add)

@@ -1,5 +1,6 @@
 """The demo's last page: what was measured, and what to paste next."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -49,9 +50,9 @@ class Measured:
 def next_steps(url: str, admin_key: str, pair: Pair, question: str) -> str:
     """Shell lines that work in another terminal: the keys, then a request of each kind."""
     keys = "\n".join(f"export {name.upper()}_KEY={tenant.secret}" for name, tenant in pair.items())
-    one = next(iter(pair)).upper()
-    bearer = f'-H "Authorization: Bearer ${one}_KEY"'
-    as_json = "-H 'Content-Type: application/json'"
+    key = f"{next(iter(pair)).upper()}_KEY"
+    # uv tells its children where it is; what runs through it is not on the shell's own path.
+    through = "uv run " if "UV" in os.environ else ""
     asked = question.replace("'", "’")
     return f"""\
 # Keys
@@ -60,22 +61,25 @@ export CARREL_ADMIN_KEY={admin_key}
 {keys}
 
 # Ask
-CARREL_API_KEY=${one}_KEY carrel ask '{asked}'
-curl -s $CARREL_URL/v1/query {bearer} {as_json} \\
+CARREL_API_KEY=${key} {through}carrel ask '{asked}'
+
+curl -s $CARREL_URL/v1/query \\
+  -H "Authorization: Bearer ${key}" -H 'Content-Type: application/json' \\
   -d '{{"question": "{asked}"}}'
 
 # Ask, and read the answer as it is written
-curl -sN $CARREL_URL/v1/query {bearer} {as_json} \\
+curl -sN $CARREL_URL/v1/query \\
+  -H "Authorization: Bearer ${key}" -H 'Content-Type: application/json' \\
   -d '{{"question": "{asked}", "stream": true}}'
 
-# Upload a document of your own, and wait until it can be searched
-curl -s "$CARREL_URL/v1/documents?wait=30" {bearer} -F file=@README.md
+# Upload a document, and wait until it can be searched
+curl -s "$CARREL_URL/v1/documents?wait=30" -H "Authorization: Bearer ${key}" -F file=@README.md
 
-# The same through OpenAI's SDK (pip install openai)
-python - <<'EOF'
+# Ask through OpenAI's own SDK (pip install openai)
+{through}python - <<'EOF'
 import os
 from openai import OpenAI
-client = OpenAI(base_url=os.environ["CARREL_URL"] + "/v1", api_key=os.environ["{one}_KEY"])
+client = OpenAI(base_url=os.environ["CARREL_URL"] + "/v1", api_key=os.environ["{key}"])
 stream = client.chat.completions.create(
     model=client.models.list().data[0].id,
     messages=[{{"role": "user", "content": "{asked}"}}],

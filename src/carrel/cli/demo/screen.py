@@ -4,7 +4,7 @@ On a terminal, answers grow in panels as they stream; into a pipe, the same
 words are plain lines, printed when they are complete.
 """
 
-import time
+import asyncio
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -84,21 +84,25 @@ class Board:
         }
         self._heading = Text.assemble((f"{heading}  ", "dim"), (question, "bold"))
         self._live = Live(console=to, auto_refresh=False) if to.is_terminal else None
-        self._drawn_at = 0.0
+        self._drawing: asyncio.Task[None] | None = None
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         self._console.print()
         self._console.print(self._heading)
         if self._live:
             self._live.start()
+            self._drawing = asyncio.create_task(self._draw(self._live))
         return self
 
-    def __exit__(
+    async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._drawing:
+            self._drawing.cancel()
+            await asyncio.wait([self._drawing])
         if self._live:
             self._live.update(self._panels(), refresh=True)
             self._live.stop()
@@ -108,15 +112,19 @@ class Board:
     def add(self, name: str, text: str) -> None:
         """The next piece of *name*'s answer."""
         self._sides[name].text += printable(text)
-        if self._live and time.monotonic() - self._drawn_at >= REFRESH_SECONDS:
-            self._live.update(self._panels(), refresh=True)
-            self._drawn_at = time.monotonic()
 
     def finish(self, name: str, exchange: Exchange, fault: str | None) -> None:
         """*name*'s answer is complete; *fault* says what is wrong with it."""
         side = self._sides[name]
         side.exchange, side.fault = exchange, fault
         side.sources = source_lines(exchange.answer.citations)
+
+    async def _draw(self, live: Live) -> None:
+        # Now and then, rather than with each piece: drawing takes longer than a piece does,
+        # and would be counted in the time to the other tenant's first token.
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            live.update(self._panels(), refresh=True)
 
     def _panels(self) -> RenderableType:
         beside = self._console.width >= SIDE_BY_SIDE_COLUMNS
@@ -166,7 +174,7 @@ def _panel(name: str, side: _Side) -> Panel:
         Group(*body),
         title=title,
         title_align="left",
-        subtitle=Text(_figures(side.exchange), style="dim") if side.exchange else None,
+        subtitle=Text(_figures(side.exchange), style="default dim") if side.exchange else None,
         subtitle_align="right",
         border_style="red" if side.fault else side.colour,
         padding=(0, 1),

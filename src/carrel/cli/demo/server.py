@@ -61,12 +61,13 @@ class DemoServer:
         Raises:
             Failure: it ended, or was not ready in time; `stop` it all the same.
         """
+        variables = environment(_variables(), self.admin_key, self._data_dir)
         started = time.perf_counter()
         with self.log_path.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
-                env=environment(_variables(), self.admin_key, self._data_dir),
-                # The folder holds no .env, so the environment above is all there is.
+                env=variables,
+                # The folder holds no .env, so these variables are all there is.
                 cwd=self._data_dir,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

@@ -4,6 +4,7 @@ import re
 
 from carrel.ingestion.parse.failure import ParseFailed
 
+_HEADER_WITHIN = 1024  # bytes: PDF Reference 1.7, implementation note 13
 # What the reader writes for a page on which it finds no text, such as a scan.
 _EMPTY_BLOCK = re.compile(r"```\w*\n\s*```")
 
@@ -14,11 +15,12 @@ def pdf_pages(data: bytes) -> list[str]:
     Raises:
         ParseFailed: encrypted, damaged, or without pages.
     """
+    # Given bytes of another format, the reader would try to make a PDF document of them.
+    if b"%PDF-" not in data[:_HEADER_WITHIN]:
+        raise ParseFailed("the file is not a PDF document")
     from liteparse.parser import LiteParse
     from liteparse.types import ParseError
 
-    # The bytes are at hand, so the reader never sees a path: given one, it would hand
-    # some formats to an office program.
     reader = LiteParse(ocr_enabled=False, output_format="markdown", quiet=True)
     try:
         result = reader.parse(data)

@@ -10,27 +10,18 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 
-from carrel.ingestion.parse.failure import ParseFailed
-
 _DELIMITERS = (",", ";", "\t", "|")
 _QUOTED = re.compile(r'"[^"]*"')
 _NUMBER = re.compile(r"[-+]?[\d.,\s]*\d%?")
 
 
 def csv_text(text: str) -> str:
-    """The rows of a CSV file, delimited by comma, semicolon, tab or bar.
-
-    Raises:
-        ParseFailed: no table can be made of it.
-    """
+    """The rows of a CSV file, delimited by comma, semicolon, tab or bar."""
     csv.field_size_limit(max(len(text), 1))  # else 128 KiB; the text is in memory already
     first = _QUOTED.sub("", text.lstrip("\n").partition("\n")[0])
     delimiter = max(_DELIMITERS, key=first.count)
-    try:
-        rows = csv.reader(StringIO(text), delimiter=delimiter, skipinitialspace=True)
-        return "\n".join(rows_as_lines(rows))
-    except csv.Error as error:
-        raise ParseFailed(f"the table cannot be read: {error}") from error
+    rows = csv.reader(StringIO(text), delimiter=delimiter, skipinitialspace=True)
+    return "\n".join(rows_as_lines(rows))
 
 
 def rows_as_lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:

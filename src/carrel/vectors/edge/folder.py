@@ -89,7 +89,7 @@ class Folder:
         """Give a built shard, closed by whoever built it, its final name."""
         final = partial.with_name(partial.name.removesuffix(_PARTIAL))
         partial.rename(final)
-        sync_directory(self.path)
+        _sync_directory(self.path)
         return final
 
     def switch_to(self, shard: Path) -> None:
@@ -100,7 +100,7 @@ class Folder:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self.path / _CURRENT)
-        sync_directory(self.path)
+        _sync_directory(self.path)
 
     def remove_leftovers(self, keep: Path) -> None:
         """Delete every shard but *keep*, and what was never finished."""
@@ -116,11 +116,11 @@ class Folder:
         return sorted(p for p in self.path.glob(f"{_PREFIX}*") if p.suffix != _PARTIAL)
 
 
-def sync_directory(directory: Path) -> None:
+def _sync_directory(directory: Path) -> None:
     """Bring the names in *directory* to the disk; where a system can't, do nothing."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
             os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        finally:
+            os.close(descriptor)

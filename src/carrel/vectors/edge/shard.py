@@ -33,7 +33,6 @@ from qdrant_edge import (
     Query,
     QueryBatchRequest,
     QueryRequest,
-    ScoredPoint,
     ScrollRequest,
     SearchParams,
     SparseVector,
@@ -144,28 +143,33 @@ class Shard:
         scope = filters.visible(request.tenant_id, request.where)
         # The corpus is the tenant's, whatever is filtered: a word is as rare in every search.
         corpus = filters.visible(request.tenant_id)
-        sparse = SparseVector(request.indices, request.values)
-        shown = PayloadSelector.Include([*schema.SHOWN])
-        found = self._edge.query_batch(
+        terms = SparseVector(request.indices, request.values)
+        dense, sparse = self._edge.query_batch(
             QueryBatchRequest(
                 [
                     QueryRequest(
                         limit=request.limit,
                         query=Query.Nearest(_floats(request.dense), using=schema.DENSE),
                         filter=scope,
-                        with_payload=shown,
                     ),
                     QueryRequest(
                         limit=request.limit,
-                        query=Query.Nearest(sparse, using=schema.SPARSE),
+                        query=Query.Nearest(terms, using=schema.SPARSE),
                         filter=scope,
-                        with_payload=shown,
                         params=SearchParams(idf=IdfParams(corpus=corpus)),
                     ),
                 ]
             )
         )
-        return _found(*found)
+        # Reading a payload costs 10 µs, so each is read once, for both lists.
+        ids = {point.id for point in dense} | {point.id for point in sparse}
+        shown = PayloadSelector.Include([*schema.SHOWN])
+        records = self._edge.retrieve([*ids], with_payload=shown, with_vector=False)
+        return wire.Found(
+            dense=[(str(point.id), point.score) for point in dense],
+            sparse=[(str(point.id), point.score) for point in sparse],
+            payloads={str(record.id): record.payload or {} for record in records},
+        )
 
     def count(self, request: wire.Count) -> int:
         """How many points are visible."""
@@ -244,17 +248,6 @@ def _edge_point(tenant_id: str, point: wire.Point) -> EdgePoint:
         # Whatever the payload says, the point is this tenant's and not yet visible.
         point.payload | {schema.TENANT: tenant_id, schema.STATE: schema.STAGED},
     )
-
-
-def _found(dense: list[ScoredPoint], sparse: list[ScoredPoint]) -> wire.Found:
-    found = wire.Found([], [], {})
-    for points, scores in ((dense, found.dense), (sparse, found.sparse)):
-        for point in points:
-            point_id = str(point.id)
-            scores.append((point_id, point.score))
-            if point_id not in found.payloads:
-                found.payloads[point_id] = point.payload or {}
-    return found
 
 
 def _floats(raw: bytes) -> list[float]:

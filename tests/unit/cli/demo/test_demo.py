@@ -104,12 +104,6 @@ def test_a_server_that_does_not_start_breaks_the_demo_and_is_quoted(folder):
     assert "the disk is on fire" in ended.stdout
 
 
-def test_what_it_prints_last_works_in_a_shell(up, folder):
-    assert up.poll() is None
-    up.send_signal(signal.SIGINT)
-    assert up.wait(30) == 0
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_the_server_and_all_it_started(up, folder, number):
     up.send_signal(number)

@@ -1,0 +1,106 @@
+"""The shard that is being served: searches at any time, writes one after another.
+
+A write is acknowledged once it is applied and in the log; one that changes what
+is visible, once the log is on the disk. The shard can be replaced under its
+users, by a copy to which every write since the copying has been applied.
+"""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+from carrel.vectors.edge import wire
+from carrel.vectors.edge.shard import Shard
+
+# Beyond this a replay would hold up writers for seconds: some 20,000 points.
+JOURNAL_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Journal:
+    """The writes since a copy of the shard was made, in order; given up when they are too many."""
+
+    limit_bytes: int = JOURNAL_BYTES
+    requests: list[wire.Write] = field(default_factory=list[wire.Write])
+    size_bytes: int = 0
+
+    @property
+    def overflowed(self) -> bool:
+        return self.size_bytes > self.limit_bytes
+
+    def add(self, request: wire.Write, size_bytes: int) -> None:
+        self.size_bytes += size_bytes
+        if self.overflowed:
+            self.requests.clear()
+        else:
+            self.requests.append(request)
+
+
+class LiveShard:
+    """The shard that answers, and the turn of its writers."""
+
+    def __init__(self, shard: Shard) -> None:
+        self.shard = shard
+        self.last_write_at = time.monotonic()
+        self._turn = asyncio.Lock()
+        self._journal: Journal | None = None
+
+    async def write(self, request: wire.Write, size_bytes: int) -> None:
+        """Carry *request* out; *size_bytes* is what it took on the wire."""
+        async with self._turn:
+            await _apply(self.shard, request)
+            if self._journal is not None:
+                self._journal.add(request, size_bytes)
+            self.last_write_at = time.monotonic()
+            # Points that are only staged are staged again if a power cut takes them.
+            log = [] if isinstance(request, wire.Stage) else self.shard.log_files()
+        if log:
+            await asyncio.to_thread(_sync, log)
+
+    @contextlib.asynccontextmanager
+    async def writes_paused(self) -> AsyncGenerator[None]:
+        """Let writers wait, and searches go on."""
+        async with self._turn:
+            yield
+
+    def start_journal(self, limit_bytes: int = JOURNAL_BYTES) -> Journal:
+        """Note every write from now on. Call it while writes are paused."""
+        self._journal = Journal(limit_bytes)
+        return self._journal
+
+    def stop_journal(self) -> None:
+        self._journal = None
+
+    async def catch_up(self, shard: Shard, journal: Journal) -> None:
+        """Apply the noted writes to *shard*. Call it while writes are paused."""
+        for request in journal.requests:
+            await _apply(shard, request)
+        shard.flush()
+
+    def replace(self, shard: Shard) -> Shard:
+        """Serve *shard* from now on; gives the one before, still open."""
+        before, self.shard = self.shard, shard
+        return before
+
+    async def close(self) -> None:
+        """Bring everything to the disk and end."""
+        async with self._turn:
+            self.shard.flush()
+            self.shard.close()
+
+
+async def _apply(shard: Shard, request: wire.Write) -> None:
+    for _ in shard.write(request):
+        await asyncio.sleep(0)  # searches that arrived meanwhile go first
+
+
+def _sync(descriptors: list[int]) -> None:
+    try:
+        for descriptor in descriptors:
+            os.fsync(descriptor)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
