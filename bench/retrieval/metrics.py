@@ -32,6 +32,4 @@ def relevant_documents(question: Question) -> set[str]:
 
 def relevant_chunks(question: Question, chunks: Collection[Span]) -> set[Span]:
     """Those of all indexed *chunks* that cover at least half of a reference span."""
-    return {
-        chunk for chunk in chunks if any(covers(chunk, span) for span in question.evidence)
-    }
+    return {chunk for chunk in chunks if any(covers(chunk, span) for span in question.evidence)}

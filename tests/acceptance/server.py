@@ -1,6 +1,7 @@
 """A real `carrel serve`, as a user starts it, and an HTTP client for it."""
 
 import contextlib
+import io
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 ADMIN_KEY = "Zk4-acceptance-tests-only-9fQ2xW7rT1"
 READY_SECONDS = 30
@@ -25,7 +27,7 @@ class Server:
     data_dir: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
-    process: subprocess.Popen[str] | None = None
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -34,19 +36,19 @@ class Server:
     def start(self) -> None:
         """Start and wait until it accepts work."""
         self.port = self.port or free_port()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "carrel", "serve", "--port", str(self.port)],
-            env={
-                **{k: v for k, v in os.environ.items() if not k.startswith("CARREL_")},
-                "CARREL_ADMIN_KEY": ADMIN_KEY,
-                "CARREL_DATA_DIR": str(self.data_dir),
-                **self.environment,
-            },
-            stdout=subprocess.PIPE,
-            stderr=(self.data_dir.parent / "server.log").open("a"),
-            cwd=self.data_dir.parent,
-            text=True,
-        )
+        with self._log_path.open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "carrel", "serve", "--port", str(self.port)],
+                env={
+                    **{k: v for k, v in os.environ.items() if not k.startswith("CARREL_")},
+                    "CARREL_ADMIN_KEY": ADMIN_KEY,
+                    "CARREL_DATA_DIR": str(self.data_dir),
+                    **self.environment,
+                },
+                stdout=log,
+                stderr=log,
+                cwd=self.data_dir.parent,
+            )
         self.wait_ready()
 
     def wait_ready(self) -> None:
@@ -70,10 +72,7 @@ class Server:
         """SIGTERM; the exit status."""
         assert self.process is not None
         self.process.terminate()
-        status = self.process.wait(30)
-        if self.process.stdout:
-            self.process.stdout.close()
-        return status
+        return self.process.wait(30)
 
     def kill(self) -> None:
         """kill -9 of the supervisor; returns when every process of the tree is gone."""
@@ -81,8 +80,6 @@ class Server:
         tree = [self.process.pid, *self.children().values()]
         self.process.kill()
         self.process.wait()
-        if self.process.stdout:
-            self.process.stdout.close()
         deadline = time.monotonic() + 15
         while any(_runs(pid) for pid in tree):
             assert time.monotonic() < deadline, "a child outlived its supervisor"
@@ -103,7 +100,11 @@ class Server:
         os.kill(self.children()[module], signal.SIGKILL)
 
     def log(self) -> str:
-        return (self.data_dir.parent / "server.log").read_text()[-4000:]
+        return self._log_path.read_text()[-4000:]
+
+    @property
+    def _log_path(self) -> Path:
+        return self.data_dir.parent / "server.log"
 
 
 @contextlib.contextmanager
@@ -150,7 +151,10 @@ class Client:
         """Status and decoded body."""
         sent = {"authorization": f"Bearer {self.key}"} if self.key else {}
         async with self.session.request(
-            method, self.url + path, headers={**sent, **(headers or {})}, **options
+            method,
+            URL(self.url + path, encoded=True),
+            headers={**sent, **(headers or {})},
+            **options,
         ) as response:
             if response.content_type == "application/json":
                 return response.status, await response.json()
@@ -166,7 +170,7 @@ class Client:
         self, name: str, content: bytes, *, wait: float = 30, **fields: str
     ) -> tuple[int, Any]:
         form = aiohttp.FormData(fields)
-        form.add_field("file", content, filename=name)
+        form.add_field("file", io.BytesIO(content), filename=name)
         return await self.call("POST", f"/v1/documents?wait={wait}", data=form)
 
     def with_key(self, key: str | None) -> "Client":

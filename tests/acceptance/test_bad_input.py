@@ -93,7 +93,7 @@ async def test_a_key_without_the_scope_is_refused(admin: Client):
 
 async def test_unknown_and_foreign_ids_are_the_same(acme: Client, globex: Client):
     await acme.post("/v1/documents?wait=30", {"text": "A secret.", "document_id": "theirs"})
-    for document_id in ("unknown", "theirs", "../theirs", "%00", "a/b"):
+    for document_id in ("unknown", "theirs", "%2e%2e%2ftheirs", "%00", "a/b", "theirs%2f"):
         answers = [
             await globex.call(method, f"/v1/documents/{document_id}")
             for method in ("GET", "DELETE")
@@ -111,7 +111,7 @@ def docx_bomb() -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
         with archive.open("word/document.xml", "w", force_zip64=True) as member:
-            for _ in range(400):
+            for _ in range(60):
                 member.write(b"\0" * 5_000_000)
     return buffer.getvalue()
 

@@ -110,13 +110,14 @@ def show_sources(citations: Sequence[Citation], to: Console) -> None:
             to.print(indented)
 
 
-def place(citation: Citation) -> Text:
-    """Where a quote stands: title, page, heading."""
+def place(citation: Citation, *, whole_path: bool = True) -> Text:
+    """Where a quote stands: title, page, and its headings or only the last of them."""
     where = Text(one_line(citation.title), style="bold")
     if citation.page is not None:
         where.append(f" · page {citation.page}", style="not bold")
     if citation.heading and citation.heading != citation.title:
-        where.append(f" · {one_line(citation.heading)}", style="not bold")
+        path = citation.heading if whole_path else citation.heading.rsplit(" › ", 1)[-1]
+        where.append(f" · {one_line(path)}", style="not bold")
     return where
 
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from carrel.cli.render import one_line
@@ -25,14 +24,14 @@ def show_summary(outcomes: Sequence[Outcome], skipped: str, seconds: float, to: 
     chunks = Counter[Status]()
     for outcome in outcomes:
         chunks[outcome.status] += outcome.chunks
-    grid = Table.grid(padding=(0, 2))
-    for column in ("right", "left", "left"):
-        grid.add_column(justify=column)
+    digits = len(str(max(counts.values(), default=0)))
     for status, style in _STYLES.items():
         if counts[status]:
             note = f"{chunks[status]:,} chunks" if chunks[status] else ""
-            grid.add_row(str(counts[status]), Text(status, style=style), Text(note, style="dim"))
-    to.print(grid)
+            line = Text.assemble(f"{counts[status]:>{digits}}  ", (f"{status:<9}", style))
+            line.append(f"  {note}", style="dim")
+            line.rstrip()
+            to.print(line)
     for outcome in outcomes:
         if outcome.status == "failed":
             _show_failure(outcome, to)

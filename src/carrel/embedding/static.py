@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 DIMENSIONS = 256
-# A token is at least one character long, so this bounds an inline query to well under 1 ms.
+# A text of this length takes 0.4 ms: less than handing it to a thread is worth.
 _INLINE_CHARACTERS = 1_000
 
 
 class StaticEmbedder:
     """An `Embedder` that needs no service, no download and about 18 MB."""
+
+    def __init__(self) -> None:
+        self._loaded = False
 
     @property
     def identity(self) -> str:
@@ -38,11 +41,15 @@ class StaticEmbedder:
         return DIMENSIONS
 
     async def embed_query(self, text: str) -> DenseVector:
-        if len(text) <= _INLINE_CHARACTERS:
+        if self._loaded and len(text) <= _INLINE_CHARACTERS:
             return embed(text)
-        return await asyncio.to_thread(embed, text)
+        vector = await asyncio.to_thread(embed, text)
+        self._loaded = True
+        return vector
 
     async def embed_documents(self, texts: Sequence[str]) -> list[DenseVector]:
+        # One text at a time: the tokenizer gives the GIL back for each, so a loop in
+        # another thread waits 0.4 ms at the median and 4 ms at most (200-token texts).
         return await asyncio.to_thread(lambda: [embed(text) for text in texts])
 
     def count_tokens(self, text: str) -> int:

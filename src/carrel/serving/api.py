@@ -12,6 +12,7 @@ from carrel.serving.lifeline import INVALID_SETTINGS, on_parent_death
 from carrel.settings import SettingsError, load_settings
 
 GRACE_SECONDS = 10
+KEEP_ALIVE_SECONDS = 75  # longer than the idle time of common load balancers
 
 
 def main() -> int:
@@ -29,6 +30,7 @@ def main() -> int:
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     server = uvicorn.Server(config)
     listening = socket.socket(fileno=int(sys.argv[1]))

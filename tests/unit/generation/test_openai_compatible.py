@@ -17,7 +17,8 @@ from tests.unit.generation.scripted_upstream import (
 )
 
 from carrel.domain.errors import GenerationFailed
-from carrel.generation.generator import Delta
+from carrel.generation import completion_stream
+from carrel.generation.generator import Delta, Finish
 
 AT_ONCE = Behaviour(ttft_ms=0, tokens_per_second=0, tokens=20)
 KEY = "sk-a-very-secret-key-0123456789"
@@ -127,10 +128,14 @@ async def test_no_error_repeats_the_key_or_the_address(status: int) -> None:
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/html"])
 async def test_a_body_that_is_no_stream_is_a_bad_response(content_type: str) -> None:
-    async with serving(sending(b"{}", content_type=content_type)) as base_url:
-        failed = await failure(base_url)
-    assert failed.reason == "bad_response"
-    assert content_type in failed.message
+    endless = sending(b"{}", asyncio.Event(), content_type=content_type)
+    async with serving(endless) as base_url:
+        generator = generator_for(base_url, max_connections=1, connect_timeout_seconds=0.2)
+        for _ in range(2):  # the second needs the connection that the first let go
+            with pytest.raises(GenerationFailed, match=content_type) as caught:
+                await collect(generator)
+            assert caught.value.reason == "bad_response"
+        await generator.close()
 
 
 async def test_an_upstream_that_does_not_listen_is_a_connect_failure() -> None:
@@ -177,6 +182,29 @@ async def test_generations_one_after_the_other_share_a_connection() -> None:
             await collect(generator)
         await generator.close()
         assert upstream.stats.connections == 1
+
+
+async def test_a_stream_that_ends_a_little_after_done_keeps_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(completion_stream, "DRAIN_SECONDS", 30)
+    connections: set[object] = set()
+    ending = asyncio.Event()
+    done = b'data: {"choices":[{"delta":{"content":"Yes"}}]}\n\ndata: [DONE]\n\n'
+    send = sending(done, ending)
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        connections.add(request.transport)
+        return await send(request)
+
+    async with serving(handler) as base_url:
+        generator = generator_for(base_url)
+        async for part in generator.generate(question()):
+            if isinstance(part, Finish):
+                ending.set()
+        await collect(generator)
+        await generator.close()
+    assert len(connections) == 1
 
 
 async def test_closing_a_generation_cuts_it_upstream() -> None:

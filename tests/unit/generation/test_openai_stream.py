@@ -124,7 +124,7 @@ async def test_absent_and_null_fields_are_no_text() -> None:
 
 
 async def test_text_in_parts_is_joined_without_the_reasoning() -> None:
-    parts = [{"type": "thinking", "thinking": []}, {"type": "text", "text": "Yes"}]
+    parts = [{"type": "thinking", "text": "Let me see"}, {"type": "text", "text": "Yes"}]
     async with streaming(chunk({"content": parts}), STOP, DONE) as generator:
         assert (await collect(generator))[0] == "Yes"
 
@@ -231,12 +231,14 @@ async def test_reasoning_counts_as_the_first_token() -> None:
 
 
 async def test_a_slow_reader_is_not_taken_for_a_stalled_upstream() -> None:
-    more = asyncio.Event()
-    parts = text("Thirty"), more, text(" days"), STOP, DONE
+    second, third = asyncio.Event(), asyncio.Event()
+    parts = text("Thirty"), second, text(" days"), third, text(" or so"), STOP, DONE
     async with streaming(*parts, token_timeout_seconds=0.4) as generator:
         reading = generator.generate(question())
         assert await anext(reading) == Delta("Thirty")
-        await asyncio.sleep(0.8)
-        more.set()
+        second.set()
         assert await anext(reading) == Delta(" days")
+        await asyncio.sleep(0.8)
+        third.set()
+        assert await anext(reading) == Delta(" or so")
         assert isinstance(await anext(reading), Finish)

@@ -96,7 +96,8 @@ def test_a_document_can_neither_close_its_source_nor_open_another(field: str) ->
 
 @pytest.mark.parametrize("field", ["text", "title", "heading"])
 def test_a_document_cannot_end_the_message_that_it_stands_in(field: str) -> None:
-    text = user_text(passages=[passage(**{"text": "plain", field: ATTACK})])
+    attack = ATTACK[ATTACK.index("<|im_end|>") :]  # the last lines of a long title are cut
+    text = user_text(passages=[passage(**{"text": "plain", field: attack})])
     for token in ("<|", "</s>", "[INST]", "[/INST]", "<end_of_turn>", "<start_of_turn>"):
         assert token not in text
 

@@ -63,7 +63,7 @@ export CARREL_ADMIN_KEY={admin_key}
 # Ask
 CARREL_API_KEY=${key} {through}carrel ask '{asked}'
 
-curl -s $CARREL_URL/v1/query \\
+curl -sw '\\n' $CARREL_URL/v1/query \\
   -H "Authorization: Bearer ${key}" -H 'Content-Type: application/json' \\
   -d '{{"question": "{asked}"}}'
 
@@ -73,7 +73,8 @@ curl -sN $CARREL_URL/v1/query \\
   -d '{{"question": "{asked}", "stream": true}}'
 
 # Upload a document, and wait until it can be searched
-curl -s "$CARREL_URL/v1/documents?wait=30" -H "Authorization: Bearer ${key}" -F file=@README.md
+curl -sw '\\n' "$CARREL_URL/v1/documents?wait=30" \\
+  -H "Authorization: Bearer ${key}" -F file=@README.md
 
 # Ask through OpenAI's own SDK (pip install openai)
 {through}python - <<'EOF'

@@ -144,7 +144,7 @@ class Board:
 
     def _print_plain(self) -> None:
         for name, side in self._sides.items():
-            self._console.print(f"  {name}: {side.text}")
+            self._console.print(f"  {name}: " + side.text.replace("\n", "\n    "))
             for source in side.sources:
                 self._console.print(Text("    ") + source)
             if side.exchange:
@@ -157,7 +157,8 @@ def source_lines(citations: Sequence[Citation]) -> list[Text]:
     """The cited sources in the order of their numbers, each once."""
     first: Mapping[int, Citation] = {citation.index: citation for citation in reversed(citations)}
     return [
-        Text.assemble((f"[{index}] ", "bold cyan"), place(first[index])) for index in sorted(first)
+        Text.assemble((f"[{index}] ", "bold cyan"), place(first[index], whole_path=False))
+        for index in sorted(first)
     ]
 
 

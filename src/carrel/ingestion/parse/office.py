@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from xberg import ExtractedDocument
 
 _TABLE_CELLS = 5_000_000
+# Text nested deeper is left out. By itself the library stops at 65, which real pages reach;
+# at 2000 its stack overflows.
+_HTML_DEPTH = 400
 _HEAD = 65_536
 # The encodings of the web; Python knows others by name, which are none of text.
 _CHARSET = re.compile(
@@ -79,7 +82,9 @@ def _run(
         escape_markdown=False,
         # Attachments of an e-mail are named in its text; each can be uploaded by itself.
         max_archive_depth=0,
-        html_options=xberg.ConversionOptions(compact_tables=True, extract_metadata=False),
+        html_options=xberg.ConversionOptions(
+            compact_tables=True, extract_metadata=False, max_depth=_HTML_DEPTH
+        ),
         security_limits=xberg.SecurityLimits(
             max_archive_size=caps.unpacked_bytes,
             max_content_size=caps.unpacked_bytes,

@@ -78,7 +78,6 @@ class LiveShard:
         """Apply the noted writes to *shard*. Call it while writes are paused."""
         for request in journal.requests:
             await _apply(shard, request)
-        shard.flush()
 
     def replace(self, shard: Shard) -> Shard:
         """Serve *shard* from now on; gives the one before, still open."""
@@ -92,9 +91,15 @@ class LiveShard:
             self.shard.close()
 
 
+async def let_searches_in() -> None:
+    """Answer what has arrived meanwhile, before the next step that holds everything up."""
+    await asyncio.sleep(0)  # the loop reads the sockets and wakes their tasks
+    await asyncio.sleep(0)  # the tasks answer
+
+
 async def _apply(shard: Shard, request: wire.Write) -> None:
     for _ in shard.write(request):
-        await asyncio.sleep(0)  # searches that arrived meanwhile go first
+        await let_searches_in()
 
 
 def _sync(descriptors: list[int]) -> None:

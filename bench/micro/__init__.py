@@ -1,0 +1,1 @@
+"""Measurements of one server on one machine, each over real processes and HTTP."""

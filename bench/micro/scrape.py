@@ -1,0 +1,49 @@
+"""What a server says of itself at `/metrics`."""
+
+from dataclasses import dataclass
+
+from prometheus_client.parser import text_string_to_metric_families
+from tests.acceptance.server import Client
+
+LAG_MAX = "carrel_event_loop_lag_max_seconds"
+STAGES = "carrel_answer_stage_seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """Samples by name and labels."""
+
+    samples: dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+    def value(self, name: str, **labels: str) -> float:
+        """The sample, or 0 where there is none yet."""
+        return self.samples.get((name, frozenset(labels.items())), 0.0)
+
+    def stages(self) -> set[str]:
+        return {dict(labels)["stage"] for name, labels in self.samples if name == f"{STAGES}_count"}
+
+
+async def scrape(client: Client) -> Scrape:
+    status, text = await client.get("/metrics")
+    assert status == 200, text
+    return Scrape(
+        {
+            (sample.name, frozenset(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+    )
+
+
+def mean_stage_ms(before: Scrape, after: Scrape) -> dict[str, float]:
+    """Mean milliseconds of each stage of the answers between two scrapes."""
+    means: dict[str, float] = {}
+    for stage in sorted(after.stages()):
+        count, spent = (
+            after.value(f"{STAGES}_{part}", stage=stage)
+            - before.value(f"{STAGES}_{part}", stage=stage)
+            for part in ("count", "sum")
+        )
+        if count:
+            means[stage] = spent / count * 1000
+    return means

@@ -1,0 +1,71 @@
+"""A real server with a tenant, and documents put into it the way a customer would."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from tests.acceptance.server import ADMIN_KEY, Client, Server, new_tenant, running
+
+UPLOADS_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running server, and clients with the admin's and with one tenant's key."""
+
+    server: Server
+    admin: Client
+    tenant: Client
+
+    @property
+    def pid(self) -> int:
+        """The process that started all others."""
+        assert self.server.process is not None
+        return self.server.process.pid
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was ingested, from the first upload until the last document was ready."""
+
+    documents: int
+    chunks: int
+    seconds: float
+
+
+@contextlib.asynccontextmanager
+async def served(folder: Path, environment: Mapping[str, str] | None = None) -> AsyncGenerator[Served]:
+    """A server with data of its own under *folder*, and a tenant in it."""
+    with running(folder, environment) as server:
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            admin = Client(session, server.url, ADMIN_KEY)
+            tenant = await new_tenant(admin, "bench")
+            yield Served(server, admin, tenant)
+
+
+async def load(tenant: Client, texts: Iterable[str], *, prefix: str = "document") -> Loaded:
+    """Upload *texts*, a few at a time, as Markdown files, and wait until all are ready."""
+    turns = asyncio.Semaphore(UPLOADS_AT_ONCE)
+
+    async def one(number: int, text: str) -> int:
+        name = f"{prefix}-{number}"
+        async with turns:
+            status, document = await tenant.upload(
+                f"{name}.md", text.encode(), wait=0, document_id=name
+            )
+        assert status == 202, document
+        while document["status"] not in {"ready", "failed"}:
+            status, document = await tenant.get(f"/v1/documents/{name}?wait=60")
+            assert status == 200, document
+        assert document["status"] == "ready", document
+        return document["chunks"]
+
+    files = list(enumerate(texts))  # made before the clock runs
+    started = time.perf_counter()
+    chunks = await asyncio.gather(*(one(number, text) for number, text in files))
+    return Loaded(len(files), sum(chunks), time.perf_counter() - started)

@@ -1,0 +1,41 @@
+"""All benches, each one entry: its name, what it measures, how, and the goals of its figures."""
+
+from bench.measure import AtMost, Bench
+from bench.micro import ingest, memory, overhead, stall, start
+
+BENCHES = (
+    Bench(
+        "start",
+        "`carrel serve`, from exec to /readyz 200",
+        start.measure,
+        {"fresh data folder": AtMost(3000), "second start": AtMost(3000)},
+    ),
+    Bench(
+        "memory",
+        "all processes after the demo's documents and questions (PSS)",
+        memory.measure,
+        {"all processes": AtMost(400), "all processes, parsers gone": AtMost(400)},
+    ),
+    Bench(
+        "overhead",
+        "a streamed answer, against the same prompt sent to the LLM directly",
+        overhead.measure,
+        {
+            "added to first delta, p50": AtMost(5),
+            "added to first delta, p99": AtMost(20),
+            "added to whole answer, p50": AtMost(5),
+            "added to whole answer, p99": AtMost(20),
+        },
+    ),
+    Bench(
+        "stall",
+        "the API's event loop, and searches, while chunks are ingested and optimised",
+        stall.measure,
+        {
+            "event loop, ingesting": AtMost(20),
+            "event loop, optimising": AtMost(20),
+            "longest search, optimising": AtMost(500),
+        },
+    ),
+    Bench("ingest", "Markdown, from upload to ready", ingest.measure),
+)

@@ -1,0 +1,124 @@
+"""Documents indexed as the product indexes them, in an engine of their own.
+
+Each corpus is a tenant. What is searched is what a server would search: the
+product's chunks, embedder, BM25, engine and fusion.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.retrieval.datasets import Span
+
+from carrel.domain.document import Chunk, ParsedDocument, Passage
+from carrel.domain.ids import DocumentId, TenantId
+from carrel.embedding.sparse import Bm25Encoder
+from carrel.embedding.static import StaticEmbedder
+from carrel.ingestion.chunk import chunk
+from carrel.ingestion.index import embedded_text
+from carrel.retrieval.fusion import FusedHit, alpha_for, fuse
+from carrel.vectors.edge.process import EngineProcess
+from carrel.vectors.edge.store import EdgeVectorStore
+from carrel.vectors.store import Point, TenantVectors
+
+CANDIDATES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """An indexed corpus: its chunks' spans, and a way to search it."""
+
+    spans: frozenset[Span]
+    vectors: TenantVectors
+    embedder: StaticEmbedder
+    bm25: Bm25Encoder
+
+    async def passages(self, question: str, limit: int = 10) -> list[Passage]:
+        """The best *limit* passages, best first."""
+        dense = await self.embedder.embed_query(question)
+        sparse = self.bm25.embed_query(question)
+        hits = await self.vectors.search(dense, sparse, limit=CANDIDATES)
+        return [_passage(fused) for fused in self._fused(hits)[:limit]]
+
+    async def search(self, question: str) -> list[Span]:
+        """The spans of the best ten chunks, best first."""
+        return [
+            Span(passage.document_id, passage.start, passage.end)
+            for passage in await self.passages(question)
+        ]
+
+    async def search_documents(self, question: str) -> list[str]:
+        """The documents of the best chunks, best first."""
+        return [passage.document_id for passage in await self.passages(question, CANDIDATES)]
+
+    def _fused(self, hits):
+        return fuse(hits, alpha=alpha_for(self.embedder.identity))
+
+
+@asynccontextmanager
+async def vector_store() -> AsyncIterator[EdgeVectorStore]:
+    """An engine on an empty folder, gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="carrel-bench-") as name:
+        folder = Path(name)
+        process = EngineProcess(folder, StaticEmbedder().dimensions)
+        await process.start()
+        await process.wait_ready()
+        store = EdgeVectorStore(folder)
+        try:
+            yield store
+        finally:
+            await store.close()
+            await process.stop()
+
+
+async def index(
+    store: EdgeVectorStore,
+    tenant: str,
+    documents: Mapping[str, str],
+    *,
+    language: str = "english",
+) -> Corpus:
+    """*documents*, by id, as the corpus of *tenant*. Titles are left out: they would give hints."""
+    embedder, bm25 = StaticEmbedder(), Bm25Encoder(language)
+    vectors = store.tenant(TenantId(tenant))
+    spans: set[Span] = set()
+    for name, text in documents.items():
+        chunks = chunk(ParsedDocument(text))
+        spans |= {Span(name, piece.start, piece.end) for piece in chunks}
+        texts = [embedded_text("", piece) for piece in chunks]
+        dense = await embedder.embed_documents(texts)
+        sparse = await asyncio.to_thread(bm25.embed_documents, texts)
+        await vectors.stage(
+            [
+                _point(name, piece, dense[number], sparse[number])
+                for number, piece in enumerate(chunks)
+            ]
+        )
+        await vectors.publish(DocumentId(name), 1)
+    return Corpus(frozenset(spans), vectors, embedder, bm25)
+
+
+def _point(name: str, piece: Chunk, dense, sparse) -> Point:
+    return Point(DocumentId(name), 1, piece, "", dense, sparse, {})
+
+
+def _passage(fused: FusedHit) -> Passage:
+    hit = fused.hit
+    return Passage(
+        chunk_id=hit.chunk_id,
+        document_id=hit.document_id,
+        version=hit.version,
+        title="",
+        text=hit.chunk.text,
+        start=hit.chunk.start,
+        end=hit.chunk.end,
+        heading=hit.chunk.heading,
+        page=None,
+        content_hash="",
+        score=fused.score,
+        cosine=fused.cosine,
+        bm25=fused.bm25,
+    )
