@@ -25,6 +25,8 @@ def main() -> int:
     if unknown := set(options.names) - {bench.name for bench in BENCHES}:
         parser.error(f"no such bench: {', '.join(sorted(unknown))}")
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 140  # a log has no width of its own, and 80 would wrap every note
     here = machine()
     load = here["load_average"][0]
     console.print(f"{here['processor']}, {here['cores']} cores, load average {load}")

@@ -38,7 +38,9 @@ class Loaded:
 
 
 @contextlib.asynccontextmanager
-async def served(folder: Path, environment: Mapping[str, str] | None = None) -> AsyncGenerator[Served]:
+async def served(
+    folder: Path, environment: Mapping[str, str] | None = None
+) -> AsyncGenerator[Served]:
     """A server with data of its own under *folder*, and a tenant in it."""
     with running(folder, environment) as server:
         connector = aiohttp.TCPConnector(limit=0)
@@ -52,20 +54,28 @@ async def load(tenant: Client, texts: Iterable[str], *, prefix: str = "document"
     """Upload *texts*, a few at a time, as Markdown files, and wait until all are ready."""
     turns = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
-    async def one(number: int, text: str) -> int:
-        name = f"{prefix}-{number}"
+    async def upload(name: str, text: str) -> None:
         async with turns:
             status, document = await tenant.upload(
                 f"{name}.md", text.encode(), wait=0, document_id=name
             )
         assert status == 202, document
-        while document["status"] not in {"ready", "failed"}:
-            status, document = await tenant.get(f"/v1/documents/{name}?wait=60")
-            assert status == 200, document
-        assert document["status"] == "ready", document
-        return document["chunks"]
 
-    files = list(enumerate(texts))  # made before the clock runs
+    files = {f"{prefix}-{number}": text for number, text in enumerate(texts)}
     started = time.perf_counter()
-    chunks = await asyncio.gather(*(one(number, text) for number, text in files))
-    return Loaded(len(files), sum(chunks), time.perf_counter() - started)
+    uploads = {name: asyncio.create_task(upload(name, text)) for name, text in files.items()}
+    chunks = 0
+    # Waited for one after the other: each wait is work for the server, too.
+    for name, uploaded in uploads.items():
+        await uploaded
+        chunks += await _chunks_once_ready(tenant, name)
+    return Loaded(len(files), chunks, time.perf_counter() - started)
+
+
+async def _chunks_once_ready(tenant: Client, name: str) -> int:
+    while True:
+        status, document = await tenant.get(f"/v1/documents/{name}?wait=60")
+        assert status == 200, document
+        assert document["status"] != "failed", document
+        if document["status"] == "ready":
+            return document["chunks"]

@@ -5,22 +5,28 @@ posting lists and token counts are about those of real documents.
 """
 
 import random
+from functools import lru_cache
 from itertools import accumulate
 
 from bench.simulator.text import WORDS
 
-STOP_WORDS = (
-    "the of and to in a is that for it as was with be by on not this are or from at which but "
-    "have an they you were their one all we can has there been if more when will would who so no"
-).split()
-_SYLLABLES = "va lo ri den mar sil tor ane gra pol ket umi sha bel cor dun fen hal jor nim".split()
+_STOP_WORDS = """
+the of and to in a is that for it as was with be by on not this are or from at which but have an
+they you were their one all we can has there been if more when will would who so no
+"""
+STOP_WORDS = tuple(_STOP_WORDS.split())
+_SYLLABLES = [
+    *("va", "lo", "ri", "den", "mar", "sil", "tor", "ane", "gra", "pol"),
+    *("ket", "umi", "sha", "bel", "cor", "dun", "fen", "hal", "jor", "nim"),
+]
 _NAMES = [
     (first + second + third).capitalize()
     for first in _SYLLABLES
     for second in _SYLLABLES
     for third in _SYLLABLES
 ]
-SECTION_WORDS = 640  # five or six chunks of 200 tokens, 40 of them shared
+PARAGRAPHS = 5  # in a section
+SENTENCES = 7  # in a paragraph, which is about a chunk of 200 tokens
 
 
 def _zipf(size: int) -> list[float]:
@@ -35,9 +41,8 @@ def document(number: int, *, sections: int = 4) -> str:
     """Document *number*: a title and *sections*, each under a heading of its own."""
     parts = [f"# {subject(number)}"]
     for section in range(sections):
-        rng = random.Random(f"{number}/{section}")
-        parts.append(f"## {' '.join(_name(rng) for _ in range(2))} {_everyday(rng)}")
-        parts += _paragraphs(rng)
+        heading, paragraphs = _section(number, section)
+        parts += [f"## {heading}", *(" ".join(sentences) for sentences in paragraphs)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -48,14 +53,16 @@ def note(number: int) -> str:
 
 
 def question(number: int, *, documents: int, sections: int = 4) -> str:
-    """Question *number*, in words that stand in one place of one of *documents* documents."""
-    rng = random.Random(f"question {number}")
-    about = rng.randrange(documents)
-    place = random.Random(f"{about}/{rng.randrange(sections)}")
-    _heading = [_name(place), _name(place), _everyday(place)]
-    said = " ".join(_paragraphs(place)).replace(".", "").split()
-    start = rng.randrange(len(said) - 12)
-    return f"What of {' '.join(said[start : start + 12])}, no. {number}?"
+    """Question *number*, in the words of one sentence of one of *documents* documents.
+
+    Questions differ from each other up to as many as there are sentences.
+    """
+    # A prime step visits the sentences in an order that jumps between documents.
+    place = number * 7_919 % (documents * sections * PARAGRAPHS * SENTENCES)
+    place, sentence = divmod(place, SENTENCES)
+    place, paragraph = divmod(place, PARAGRAPHS)
+    _, paragraphs = _section(*divmod(place, sections))
+    return f"What of {paragraphs[paragraph][sentence].rstrip('.')}?"
 
 
 def subject(number: int) -> str:
@@ -64,14 +71,12 @@ def subject(number: int) -> str:
     return f"{_name(rng)} {_name(rng)} {_everyday(rng)} {number}"
 
 
-def _paragraphs(rng: random.Random) -> list[str]:
-    paragraphs: list[str] = []
-    left = SECTION_WORDS
-    while left > 0:
-        sentences = [_sentence(rng) for _ in range(rng.randint(3, 6))]
-        left -= sum(sentence.count(" ") + 1 for sentence in sentences)
-        paragraphs.append(" ".join(sentences))
-    return paragraphs
+@lru_cache(maxsize=10_000)
+def _section(number: int, section: int) -> tuple[str, list[list[str]]]:
+    """A heading, and the sentences of the paragraphs under it."""
+    rng = random.Random(f"{number}/{section}")
+    heading = f"{_name(rng)} {_name(rng)} {_everyday(rng)}"
+    return heading, [[_sentence(rng) for _ in range(SENTENCES)] for _ in range(PARAGRAPHS)]
 
 
 def _sentence(rng: random.Random) -> str:

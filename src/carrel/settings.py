@@ -99,16 +99,19 @@ class Settings(BaseSettings):
     )
 
     admin_key: SecretStr | None = Field(
-        default=None, description="at least 32 random characters; without it, one is made at first start"
+        default=None,
+        description="at least 32 random characters; without it, one is made at first start",
     )
     data_dir: Path = Field(
         default=Path(".carrel"), description="everything Carrel keeps on this machine"
     )
     database_url: SecretStr | None = Field(
-        default=None, description="postgresql://user:password@host/name; default: SQLite in data_dir"
+        default=None,
+        description="postgresql://user:password@host/name; default: SQLite in data_dir",
     )
     prices: dict[str, Price] = Field(
-        default={}, description='US dollars per million tokens: {"model": {"input": 0.15, "output": 0.60}}'
+        default={},
+        description='US dollars per million tokens: {"model": {"input": 0.15, "output": 0.60}}',
     )
     llm: LlmSettings = LlmSettings()
     embedder: EmbedderSettings = EmbedderSettings()

@@ -29,6 +29,7 @@ def check_shape(body: Any, code: str) -> None:
         ({"question": "   "}, "question"),
         ({"question": "x" * 100_000}, "question"),
         ({"question": 7}, "question"),
+        ({"question": "a\0b"}, "question"),
         ({}, "question"),
         ({"question": "x", "top_k": 0}, "top_k"),
         ({"question": "x", "max_tokens": -1}, "max_tokens"),
@@ -93,7 +94,7 @@ async def test_a_key_without_the_scope_is_refused(admin: Client):
 
 async def test_unknown_and_foreign_ids_are_the_same(acme: Client, globex: Client):
     await acme.post("/v1/documents?wait=30", {"text": "A secret.", "document_id": "theirs"})
-    for document_id in ("unknown", "theirs", "%2e%2e%2ftheirs", "%00", "a/b", "theirs%2f"):
+    for document_id in ("unknown", "theirs", "%2e%2e%2ftheirs", "a/b", "theirs%2f"):
         answers = [
             await globex.call(method, f"/v1/documents/{document_id}")
             for method in ("GET", "DELETE")

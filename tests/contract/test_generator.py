@@ -14,6 +14,9 @@ from bench.simulator import Behaviour, Simulator
 
 from carrel.domain.document import Passage
 from carrel.domain.ids import ChunkId, DocumentId
+from carrel.embedding.sparse import Bm25Encoder
+from carrel.embedding.static import StaticEmbedder
+from carrel.generation.extractive import ExtractiveGenerator
 from carrel.generation.generator import Delta, Finish, GenerationRequest, Generator
 from carrel.generation.openai_compatible import OpenAICompatibleGenerator
 
@@ -36,8 +39,14 @@ async def openai_compatible() -> AsyncIterator[Generator]:
         await upstream.stats.until(lambda stats: stats.open == 0)
 
 
+@asynccontextmanager
+async def extractive() -> AsyncIterator[Generator]:
+    yield ExtractiveGenerator(StaticEmbedder(), Bm25Encoder())
+
+
 IMPLEMENTATIONS: dict[str, Implementation] = {
     "openai_compatible": openai_compatible,
+    "extractive": extractive,
 }
 
 TEXTS = [

@@ -9,7 +9,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carrel.api.errors import error_response
-from carrel.domain.errors import TooLarge
+from carrel.domain.errors import NotFound, TooLarge
 from carrel.domain.ids import new_id
 from carrel.telemetry import metrics
 
@@ -50,6 +50,8 @@ class _Exchange:
 
     async def run(self, app: ASGIApp) -> None:
         try:
+            if "\0" in self._scope["path"]:  # no id has one, and not every database takes it
+                raise NotFound("no such route")
             await app(self._scope, self._limited, self._identified)
         except Exception as error:  # noqa: BLE001 - the last net: nothing of it is shown
             response = error_response(error, self.request_id)

@@ -24,11 +24,12 @@ def show_summary(outcomes: Sequence[Outcome], skipped: str, seconds: float, to: 
     chunks = Counter[Status]()
     for outcome in outcomes:
         chunks[outcome.status] += outcome.chunks
+    longest = max(map(len, counts))
     digits = len(str(max(counts.values(), default=0)))
     for status, style in _STYLES.items():
         if counts[status]:
             note = f"{chunks[status]:,} chunks" if chunks[status] else ""
-            line = Text.assemble(f"{counts[status]:>{digits}}  ", (f"{status:<9}", style))
+            line = Text.assemble(f"{counts[status]:>{digits}}  ", (f"{status:<{longest}}", style))
             line.append(f"  {note}", style="dim")
             line.rstrip()
             to.print(line)

@@ -4,6 +4,7 @@ A filter narrows what a tenant's own search returns. It is parsed here into
 three conditions, so no JSON of a client ever reaches a vector store.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from carrel.domain.errors import InvalidRequest
 MAX_FIELDS = 32
 MAX_VALUES = 256
 MAX_STRING = 1024
+MAX_NUMBER = 2**53  # what JSON readers agree on
 _FIELD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -119,6 +121,8 @@ def _range(field: str, bounds: Mapping[str, object], param: str) -> Between | Du
     low, high = bounds.get("gte"), bounds.get("lte")
     given = [bound for bound in (low, high) if bound is not None]
     if given and all(isinstance(b, int | float) and not isinstance(b, bool) for b in given):
+        for bound in given:
+            _number(cast("float", bound), param)
         return Between(field, cast("float | None", low), cast("float | None", high))
     if given and all(isinstance(b, str) for b in given):
         return During(
@@ -137,6 +141,17 @@ def _moment(text: str | None, param: str) -> datetime | None:
     except ValueError:
         raise InvalidRequest(f"not a date in ISO 8601: {text[:40]!r}", param=param) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def is_text(value: str) -> bool:
+    """Whether *value* can be stored everywhere: no NUL, no half of a surrogate pair."""
+    return "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value)
+
+
+def _number(value: float, param: str) -> float:
+    if not math.isfinite(value) or abs(value) > MAX_NUMBER:
+        raise InvalidRequest(f"a number lies within ±{MAX_NUMBER}", param=param)
+    return value
 
 
 def _field(name: str, param: str) -> str:
@@ -158,10 +173,12 @@ def _metadata_value(name: str, value: object) -> Scalar | Sequence[Scalar]:
 
 
 def _scalar(value: object, param: str) -> Scalar:
-    if isinstance(value, str):
+    if isinstance(value, str) and is_text(value):
         if len(value) > MAX_STRING:
             raise InvalidRequest(f"a value has at most {MAX_STRING} characters", param=param)
         return value
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool):
         return value
+    if isinstance(value, int | float):
+        return _number(value, param)
     raise InvalidRequest("a value is a string, a number or a boolean", param=param)

@@ -64,7 +64,7 @@ class CompletionReader:
     Attributes:
         done: the upstream has said that nothing follows.
         finish_reason: why it stopped, in its own word; None while it writes.
-        thinking: the last event held reasoning, which is progress but not text.
+        thinking: reasoning came, which is progress but not text; the caller resets it.
         prompt_tokens: as the upstream reports them; 0 until it has.
         completion_tokens: likewise.
     """
@@ -130,9 +130,11 @@ class CompletionReader:
         text = delta.content or delta.refusal
         if isinstance(text, list):  # parts: the model's reasoning, then its text
             parts, text = text, "".join(part.text for part in text if part.type == "text")
-            self.thinking = bool(parts) and not text
+            if parts and not text:
+                self.thinking = True
         elif not text:
-            self.thinking = bool(delta.reasoning_content or delta.reasoning)
+            if delta.reasoning_content or delta.reasoning:
+                self.thinking = True
             return ""
         self._pieces.append(text)
         return text

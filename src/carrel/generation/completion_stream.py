@@ -76,6 +76,7 @@ class CompletionStream:
                 self._timer.pause()
                 return text
             if self.reader.thinking:
+                self.reader.thinking = False
                 self._begun = True
                 self._timer.wait(self._timeouts.between_tokens)
         self._timer.stop()

@@ -19,6 +19,7 @@ from carrel.database.engine import Database
 from carrel.database.tables import documents, versions
 from carrel.domain.document import Document, Metadata, Scalar
 from carrel.domain.errors import Conflict, InvalidRequest
+from carrel.domain.filter import is_text
 from carrel.domain.ids import DocumentId, TenantId, new_id
 from carrel.ingestion import idempotency
 from carrel.ingestion.documents import DocumentStore
@@ -120,7 +121,7 @@ class Uploads:
                         original=original.name,
                         content_hash=content,
                         title=title[:MAX_TITLE],
-                        filename=upload.filename,
+                        filename=upload.filename and upload.filename[:MAX_TITLE],
                         media_type=media_type,
                         bytes=original.size,
                         metadata=dict(upload.metadata),
@@ -224,5 +225,8 @@ def _check(upload: Upload) -> None:
         raise InvalidRequest(
             f"an Idempotency-Key has 1 to {MAX_ID} characters", param="Idempotency-Key"
         )
-    if upload.title is not None and len(upload.title) > MAX_TITLE:
+    title = upload.title
+    if title is not None and (len(title) > MAX_TITLE or not is_text(title)):
         raise InvalidRequest(f"title has at most {MAX_TITLE} characters", param="title")
+    if upload.filename is not None and not is_text(upload.filename):
+        raise InvalidRequest("the file's name is not valid text", param="file")

@@ -33,7 +33,7 @@ def alpha_for(identity: str) -> float:
 
 
 def fuse(hits: Hits, *, alpha: float) -> list[FusedHit]:
-    """Every chunk of either list, best first; ties go to the smaller chunk id.
+    """Every chunk of either list, best first; of equals, a document's earlier chunk first.
 
     A chunk missing from the dense list counts with that list's lowest cosine
     (it can be no nearer), one missing from the sparse list with 0.
@@ -53,5 +53,10 @@ def fuse(hits: Hits, *, alpha: float) -> list[FusedHit]:
         FusedHit(hit, fused(chunk), cosines.get(chunk), bm25s.get(chunk))
         for chunk, hit in found.items()
     ]
-    ranked.sort(key=lambda each: (-each.score, each.hit.chunk_id))
+    # Ties are common: documents repeat themselves. Ids are random, the order of a text isn't.
+    ranked.sort(key=lambda each: (-each.score, *_place(each.hit)))
     return ranked
+
+
+def _place(hit: Hit) -> tuple[str, int, int]:
+    return hit.document_id, hit.chunk.ordinal, hit.version

@@ -37,6 +37,11 @@ async def test_where_the_network_cuts_changes_nothing(cuts):
     assert await parse(*pieces, b"\n") == PARSED
 
 
+async def test_a_line_end_cut_in_two_ends_one_line():
+    # Taken as two line ends, the event would be over before its second line of data.
+    assert await parse(b"data: 1\r", b"\ndata: 2\n\n") == [ServerSentEvent("message", b"1\n2")]
+
+
 @pytest.mark.parametrize("stream", [b"", b"data: 1", b"data: 1\n"])
 async def test_an_event_that_is_cut_off_is_dropped(stream):
     assert await parse(stream) == []

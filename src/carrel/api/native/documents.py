@@ -1,6 +1,5 @@
 """Documents: upload, look, list, delete."""
 
-import json
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
@@ -159,8 +158,8 @@ def _json_field(form: FormData, name: str) -> object:
     if text is None:
         return None
     try:
-        return json.loads(text)
-    except ValueError:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
         raise InvalidRequest(f"{name} is not valid JSON", param=name) from None
 
 

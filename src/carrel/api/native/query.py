@@ -18,7 +18,7 @@ from carrel.api.errors import describe
 from carrel.api.event_stream import EventStream, frame
 from carrel.api.responses import Json
 from carrel.domain.errors import InvalidRequest
-from carrel.domain.filter import parse_filter
+from carrel.domain.filter import is_text, parse_filter
 from carrel.telemetry.stages import Stages
 
 MAX_QUESTION = 10_000
@@ -64,7 +64,7 @@ async def query(body: QueryBody, request: Request, caller: MayQuery, services: O
         key_id=caller.key_id,
         request_id=caller.request_id,
         route="/v1/query",
-        text=_meaningful(body.question, "question"),
+        text=meaningful(body.question, "question"),
         top_k=body.top_k,
         max_tokens=body.max_tokens,
         where=parse_filter(body.filter),
@@ -82,17 +82,19 @@ async def query(body: QueryBody, request: Request, caller: MayQuery, services: O
 async def search(body: SearchBody, caller: MaySearch, services: Opened) -> Response:
     retrieval = await services.retriever.search(
         caller.tenant_id,
-        _meaningful(body.query, "query"),
+        meaningful(body.query, "query"),
         top_k=body.top_k,
         where=parse_filter(body.filter),
     )
     return Json({"hits": [wire.source(passage) for passage in retrieval.passages]})
 
 
-def _meaningful(text: str, param: str) -> str:
+def meaningful(text: str, param: str) -> str:
     stripped = text.strip()
     if not stripped:
         raise InvalidRequest(f"{param} is blank", param=param)
+    if not is_text(stripped):
+        raise InvalidRequest(f"{param} is not valid text", param=param)
     return stripped
 
 

@@ -21,10 +21,11 @@ from carrel.api.answering import account, collect, start
 from carrel.api.dependencies import MayQuery, Opened
 from carrel.api.errors import describe
 from carrel.api.event_stream import EventStream, frame
-from carrel.api.native.query import MAX_QUESTION, MAX_TOKENS
+from carrel.api.native.query import MAX_QUESTION, MAX_TOKENS, meaningful
 from carrel.api.responses import Json
 from carrel.domain.answer import Answer, Message, Role
 from carrel.domain.errors import InvalidRequest
+from carrel.domain.filter import is_text
 from carrel.telemetry.stages import Stages
 
 MAX_MESSAGES = 100
@@ -104,11 +105,11 @@ async def chat(body: ChatBody, request: Request, caller: MayQuery, services: Ope
 
 def _conversation(messages: Sequence[ChatMessage]) -> tuple[list[Message], str]:
     last = messages[-1]
-    text = last.text.strip()
     if last.role != "user":
         raise InvalidRequest("the last message must be the user's question", param="messages")
-    if not text:
-        raise InvalidRequest("the question is blank", param="messages")
+    if not all(is_text(each.text) for each in messages):
+        raise InvalidRequest("a message is not valid text", param="messages")
+    text = meaningful(last.text, "messages")
     if len(text) > MAX_QUESTION:
         raise InvalidRequest(
             f"a question has at most {MAX_QUESTION:,} characters", param="messages"

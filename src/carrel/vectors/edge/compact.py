@@ -136,7 +136,7 @@ class Compaction:
         return journal
 
     async def _take_over(self, directory: Path, journal: Journal) -> None:
-        """Serve the copy in *directory*. The longest step is to open it: 0.2 s for 60,000 points."""
+        """Serve the copy in *directory*; to open it takes longest, 0.2 s for 60,000 points."""
         async with self._live.writes_paused():
             fresh = Shard(directory, self._dimensions)
             try:

@@ -20,8 +20,27 @@ UP = b"Ctrl-C stops it."
 
 
 @pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "data"
+def folder(tmp_path) -> Iterator[Path]:
+    """The demo's data folder. What a failed test leaves running in it is ended, by its id."""
+    data = tmp_path / "data"
+    yield data
+    for pid in pids(data):
+        if belongs_to(pid, data):
+            os.kill(pid, signal.SIGKILL)
+
+
+def pids(folder: Path) -> list[int]:
+    """The server's process and the one that it started, where it came that far."""
+    written = folder / "pids"
+    return [int(pid) for pid in written.read_text().split()] if written.exists() else []
+
+
+def belongs_to(pid: int, folder: Path) -> bool:
+    """Whether the process is still the one that was started: an id may be in use again."""
+    try:
+        return f"CARREL_DATA_DIR={folder}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
 
 
 def play(mode: str, folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
@@ -55,8 +74,9 @@ def up(folder) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def assert_nothing_is_left(folder: Path) -> None:
-    for pid in (folder / "pids").read_text().split():
-        wait_for_end(int(pid))
+    assert len(pids(folder)) == 2
+    for pid in pids(folder):
+        wait_for_end(pid)
 
 
 def wait_for_end(pid: int) -> None:
@@ -113,14 +133,14 @@ def test_a_signal_stops_the_server_and_all_it_started(up, folder, number):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells the child")
 def test_even_a_killed_demo_stops_its_server(up, folder):
-    server, _ = (folder / "pids").read_text().split()
+    server, _ = pids(folder)
     up.kill()
     up.wait(30)
-    wait_for_end(int(server))
+    wait_for_end(server)
 
 
 def test_a_server_that_ends_by_itself_ends_the_demo(up, folder):
-    server, _ = (int(pid) for pid in (folder / "pids").read_text().split())
+    server, _ = pids(folder)
     os.kill(server, signal.SIGKILL)
     assert up.wait(30) == 1
     assert_nothing_is_left(folder)

@@ -1,0 +1,129 @@
+"""How long the API's event loop stands still, and how long searches wait, under ingestion.
+
+The server's own gauge tells the longest overrun of its loop since the last
+scrape. Searches and questions come at a fixed rate in every phase, so that
+phases differ only in what else goes on.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+from bench.measure import Figure, Run
+from bench.micro import text
+from bench.micro.latency import probing, quantile_ms, spread
+from bench.micro.scrape import LAG_MAX, scrape
+from bench.micro.served import Served, load, served
+
+from carrel.vectors.edge.store import EdgeVectorStore
+
+FIRST_DOCUMENTS = 48  # about 1,000 chunks, to search in from the start
+DOCUMENTS = 240  # about 5,000 chunks more
+SEARCH_EVERY_SECONDS = 0.02
+QUERY_EVERY_SECONDS = 0.1
+SCRAPE_EVERY_SECONDS = 0.25
+IDLE_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class Phase:
+    """What was seen while one thing went on: seconds of stalls, of searches, of whole answers."""
+
+    name: str
+    lags: list[float] = field(default_factory=list[float])
+    searches: list[float] = field(default_factory=list[float])
+    queries: list[float] = field(default_factory=list[float])
+
+    def figures(self) -> list[Figure]:
+        return [
+            Figure(f"event loop, {self.name}", max(self.lags) * 1000, "ms", self._typical()),
+            Figure(
+                f"longest search, {self.name}",
+                max(self.searches) * 1000,
+                "ms",
+                spread(self.searches),
+            ),
+            Figure(
+                f"query p99, {self.name}",
+                quantile_ms(self.queries, 0.99),
+                "ms",
+                spread(self.queries),
+            ),
+        ]
+
+    def _typical(self) -> str:
+        return (
+            f"longest of {len(self.lags)} intervals of {SCRAPE_EVERY_SECONDS} s; "
+            f"median of their longest {quantile_ms(self.lags, 0.5):.0f} ms"
+        )
+
+
+async def measure(run: Run) -> list[Figure]:
+    """Milliseconds, by phase: idle, while ingesting, while optimising the index."""
+    figures: list[Figure] = []
+    first, more = (5, 23) if run.quick else (FIRST_DOCUMENTS, DOCUMENTS)
+    async with served(run.folder) as it:
+        run.say("first documents")
+        await load(it.tenant, (text.document(n) for n in range(first)))
+        texts = [text.document(n) for n in range(first, first + more)]
+
+        async def idle() -> None:
+            await asyncio.sleep(IDLE_SECONDS / 10 if run.quick else IDLE_SECONDS)
+
+        async def ingesting() -> None:
+            loaded = await load(it.tenant, texts, prefix="more")
+            figures.append(Figure("chunks ingested meanwhile", loaded.chunks, ""))
+
+        for name, work in (("idle", idle), ("ingesting", ingesting), ("optimising", _optimise(it))):
+            run.say(name)
+            async with _watched(it, name, first) as phase:
+                await work()
+            figures += phase.figures()
+    return figures
+
+
+def _optimise(it: Served) -> Callable[[], Awaitable[None]]:
+    async def optimising() -> None:
+        vectors = EdgeVectorStore(it.server.data_dir / "vectors")
+        try:
+            await vectors.optimise()
+        finally:
+            await vectors.close()
+
+    return optimising
+
+
+@contextlib.asynccontextmanager
+async def _watched(it: Served, name: str, documents: int) -> AsyncGenerator[Phase]:
+    phase = Phase(name)
+
+    async def search(number: int) -> None:
+        asked = text.question(number, documents=documents)
+        status, body = await it.tenant.post("/v1/search", {"query": asked})
+        assert status == 200, body
+
+    async def query(number: int) -> None:
+        asked = text.question(number, documents=documents)
+        status, body = await it.tenant.post("/v1/query", {"question": asked, "cache": "bypass"})
+        assert status == 200, body
+
+    async def look() -> None:
+        phase.lags.append((await scrape(it.admin)).value(LAG_MAX))
+
+    async def keep_looking() -> None:
+        while True:
+            await asyncio.sleep(SCRAPE_EVERY_SECONDS)
+            await look()
+
+    await scrape(it.admin)  # what was before is not this phase's
+    async with (
+        probing(search, every_seconds=SEARCH_EVERY_SECONDS) as searches,
+        probing(query, every_seconds=QUERY_EVERY_SECONDS) as queries,
+    ):
+        looking = asyncio.create_task(keep_looking())
+        yield phase
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        await look()
+    phase.searches, phase.queries = searches, queries

@@ -1,0 +1,61 @@
+"""Every implementation of a port, each as a fixture that tests ask for by the port's name."""
+
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.sample_points import DIMENSIONS
+
+from carrel.domain.ids import TenantId
+from carrel.vectors.edge.address import socket_path
+from carrel.vectors.edge.process import engine_command
+from carrel.vectors.edge.store import EdgeVectorStore
+from carrel.vectors.store import TenantVectors, VectorStore
+
+
+@pytest.fixture(scope="session")
+def edge_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a running vector engine, shared by all tests of this process."""
+    folder = tmp_path_factory.mktemp("edge") / "vectors"
+    with subprocess.Popen(engine_command(folder, DIMENSIONS), stdin=subprocess.PIPE) as engine:
+        while engine.poll() is None:
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(str(socket_path(folder))) == 0:
+                    break
+            time.sleep(0.02)
+        yield folder
+        engine.communicate(timeout=20)  # the end of its standard input ends the engine
+    assert engine.returncode == 0
+
+
+@pytest.fixture
+async def edge_store(edge_folder: Path) -> AsyncIterator[VectorStore]:
+    store = EdgeVectorStore(edge_folder)
+    yield store
+    await store.close()
+
+
+@pytest.fixture(params=["edge"])
+def vector_store(request: pytest.FixtureRequest) -> VectorStore:
+    """Each implementation of `VectorStore`; tests share it and bring tenants of their own."""
+    return request.getfixturevalue(f"{request.param}_store")
+
+
+@pytest.fixture
+def ours(vector_store: VectorStore) -> TenantVectors:
+    """A tenant without points."""
+    return vector_store.tenant(new_tenant())
+
+
+@pytest.fixture
+def theirs(vector_store: VectorStore) -> TenantVectors:
+    """Another tenant without points."""
+    return vector_store.tenant(new_tenant())
+
+
+def new_tenant() -> TenantId:
+    return TenantId(f"ten_{secrets.token_hex(8)}")
