@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import random
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -51,7 +51,7 @@ async def measure_search(store: EdgeVectorStore, folder: Path) -> dict[str, Corp
     for name, text in chunkeval.documents.items():
         corpora[name] = own = await index(store, f"chunkeval-{name}", {name: text})
         found = await quality.chunks_found(chunkeval, own.search, own.spans, group=name)
-        scores += [found] * len(asked(chunkeval.questions, {name}))
+        scores += [found] * len(asked_of(chunkeval, {name}))
     row("chunkeval, each corpus a tenant, nDCG@10", f"{fmean(scores):.4f}")
     return corpora
 
@@ -62,46 +62,43 @@ async def measure_refusals(
     """The share of questions refused, where they can be answered and where they can't."""
     trials: list[refusal.Trial] = []
 
-    async def put(name: str, corpus: str, questions: Iterable[str], *, answerable: bool) -> None:
-        drawn = list(questions)
+    async def put(name: str, *asked: tuple[Corpus, list[str]], answerable: bool) -> None:
         if not fit:
-            drawn = random.Random(11).sample(drawn, min(SAMPLE, len(drawn)))
-        trial = await refusal.put(name, corpora[corpus], drawn, answerable=answerable)
+            asked = tuple((corpus, drawn(texts, SAMPLE // len(asked))) for corpus, texts in asked)
+        trial = await refusal.put(name, asked, answerable=answerable)
         goal = "goal at most 5%" if answerable else "goal at least 90%"
-        row(f"refused: {name}", f"{trial.refused:.1%}", goal if "as English" not in name else "")
+        row(f"refused: {name}", f"{trial.refused:.1%}", goal)
         trials.append(trial)
 
-    sets = {"en": load_xquad(folder), "de": load_xquad(folder, "de")}
-    for language, name, key in (
-        ("english", "xquad-en", "en"),
-        ("german", "xquad-de", "de"),
-        ("english", "xquad-de as English", "de"),
-    ):
-        halves = split(sets[key])
-        for number, half in enumerate(halves):
-            corpora[f"{name}/{number}"] = await index(
-                store, f"half-{name}-{number}", half.documents, language=language
-            )
-        texts = [[question.text for question in half.questions] for half in halves]
-        await put(f"{name}, its own half", f"{name}/0", texts[0], answerable=True)
-        await put(f"{name}, the other half", f"{name}/0", texts[1], answerable=False)
+    english, german = load_xquad(folder), load_xquad(folder, "de")
+    for language, dataset in (("english", english), ("german", german), ("english", german)):
+        name = f"{dataset.name}, {language} stems"
+        half, other = split(dataset)
+        corpus = await index(store, f"half of {name}", half.documents, language=language)
+        await put(f"{name}, of its own half", (corpus, texts(half.questions)), answerable=True)
+        await put(f"{name}, of the other", (corpus, texts(other.questions)), answerable=False)
     chunkeval = load_chunkeval(folder)
-    asked_of_chunkeval = [question.text for question in chunkeval.questions]
-    asked_of_xquad = [question.text for question in sets["en"].questions]
-    await put("chunkeval, its own corpora", "all", asked_of_chunkeval, answerable=True)
-    await put("chunkeval, asked of xquad", "en", asked_of_chunkeval, answerable=False)
-    await put("xquad-en, asked of chunkeval", "all", asked_of_xquad, answerable=False)
-    for name in chunkeval.documents:
-        own = asked(chunkeval.questions, {name})
-        await put(f"chunkeval/{name}, its own", name, own, answerable=True)
-        others = asked(chunkeval.questions, set(chunkeval.documents) - {name})
-        await put(f"chunkeval/{name}, of the others", name, others, answerable=False)
+    own = {name: asked_of(chunkeval, {name}) for name in chunkeval.documents}
+    others = {name: asked_of(chunkeval, set(own) - {name}) for name in own}
+    await put(
+        "chunkeval, of its own", (corpora["all"], texts(chunkeval.questions)), answerable=True
+    )
+    await put(
+        "chunkeval, of another of its corpora",
+        *((corpora[name], asked) for name, asked in others.items()),
+        answerable=False,
+    )
+    await put("chunkeval, of xquad", (corpora["en"], texts(chunkeval.questions)), answerable=False)
+    await put(
+        "xquad-en, of chunkeval", (corpora["all"], texts(english.questions)), answerable=False
+    )
     for answerable in (True, False):
         mean = fmean(trial.refused for trial in trials if trial.answerable == answerable)
         row(f"refused, mean: {'can' if answerable else 'cannot'} be answered", f"{mean:.1%}")
     if fit:
         weights, least = refusal.fit(trials)
-        print("cosine, coverage, named, shared:", [round(w, 2) for w in weights], "least:", least)
+        row("cosine, coverage, named, shared", " ".join(f"{weight:.2f}" for weight in weights))
+        row("least", f"{least:.2f}")
 
 
 async def measure_answers(folder: Path, corpora: dict[str, Corpus]) -> None:
@@ -129,8 +126,16 @@ def split(dataset: Dataset) -> tuple[Dataset, Dataset]:
     )
 
 
-def asked(questions: Sequence[Question], groups: set[str]) -> list[str]:
-    return [question.text for question in questions if question.group in groups]
+def asked_of(dataset: Dataset, groups: set[str]) -> list[str]:
+    return [question.text for question in dataset.questions if question.group in groups]
+
+
+def texts(questions: Sequence[Question]) -> list[str]:
+    return [question.text for question in questions]
+
+
+def drawn(questions: list[str], count: int) -> list[str]:
+    return random.Random(11).sample(questions, min(count, len(questions)))
 
 
 async def main(folder: Path, *, fit: bool) -> None:

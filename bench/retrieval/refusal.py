@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from bench.retrieval.corpus import Corpus
 
-from carrel.embedding.static import StaticEmbedder
 from carrel.retrieval.relevance import Evidence, evidence, is_relevant
 
 WRONGLY_REFUSED = 0.04
@@ -26,16 +25,19 @@ class Trial:
     evidence: tuple[Evidence, ...]
 
 
-async def put(name: str, corpus: Corpus, questions: Iterable[str], *, answerable: bool) -> Trial:
-    """The share of *questions* that is refused, and the evidence found for each."""
+async def put(
+    name: str, asked: Iterable[tuple[Corpus, Sequence[str]]], *, answerable: bool
+) -> Trial:
+    """The share of the questions that is refused, and the evidence found for each."""
     found: list[Evidence] = []
     refused = 0
-    for question in questions:
-        passages = await corpus.passages(question, 8)
-        found.append(evidence(question, passages, corpus.bm25))
-        refused += not is_relevant(
-            question, passages, corpus.bm25, identity=StaticEmbedder().identity
-        )
+    for corpus, questions in asked:
+        for question in questions:
+            passages = await corpus.passages(question, 8)
+            found.append(evidence(question, passages, corpus.bm25))
+            refused += not is_relevant(
+                question, passages, corpus.bm25, identity=corpus.embedder.identity
+            )
     return Trial(name, answerable, refused / len(found), tuple(found))
 
 

@@ -102,6 +102,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         embedder = StaticEmbedder()
         stack.push_async_callback(embedder.close)
         bm25 = Bm25Encoder()
+        await _warm(embedder, bm25)
         generator = open_generator(settings, embedder, bm25)
         stack.push_async_callback(generator.close)
         ledger = Ledger(database)
@@ -219,6 +220,13 @@ def open_generator(settings: Settings, embedder: Embedder, bm25: Bm25Encoder) ->
 def _prices(settings: Settings) -> Prices:
     given = {name: Price(each.input, each.output) for name, each in settings.prices.items()}
     return Prices(given, free=frozenset({EXTRACTIVE}))
+
+
+async def _warm(embedder: Embedder, bm25: Bm25Encoder) -> None:
+    """Load what is loaded at first use, so that no question waits for it."""
+    await embedder.embed_query("warm")
+    embedder.count_tokens("warm")
+    bm25.embed_query("warm")
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -49,6 +49,11 @@ class EmbedderSettings(Section):
         default="static", description="static: WordLlama, 256 dimensions"
     )
 
+    @property
+    def dimensions(self) -> int:
+        """The length of its vectors, known before the model is loaded."""
+        return 256
+
 
 class IngestionSettings(Section):
     """How documents are accepted, parsed and cut."""

@@ -25,7 +25,6 @@ def serve(
 
 
 def _run(host: str, port: int, workers: int) -> int:
-    from carrel.embedding.static import DIMENSIONS
     from carrel.serving.claim import claim_folder, listen
     from carrel.serving.supervisor import ChildSpec, supervise
     from carrel.settings import SettingsError, load_settings
@@ -40,7 +39,7 @@ def _run(host: str, port: int, workers: int) -> int:
         sys.stdout.write(f"Carrel serves {address} from {settings.data_dir}\n")
         sys.stdout.flush()
         folder = str(settings.data_dir / "vectors")
-        engine = ["--folder", folder, "--dimensions", str(DIMENSIONS)]
+        engine = ["--folder", folder, "--dimensions", str(settings.embedder.dimensions)]
         descriptor = listening.fileno()
         return asyncio.run(
             supervise(

@@ -1,11 +1,13 @@
 """Vectors: the two forms in which a text is found again."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # half of the processes never touch a dense vector: they need no numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
-DenseVector = NDArray[np.float32]
+DenseVector: TypeAlias = "NDArray[np.float32]"
 
 
 @dataclass(frozen=True, slots=True)

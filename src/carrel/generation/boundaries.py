@@ -24,10 +24,12 @@ def _words(listed: str) -> frozenset[str]:
 
 # Without their last full stop. English, then German.
 _ABBREVIATIONS = _words(
-    "mr mrs ms dr prof st sr rev gen col lt sgt capt hon sen rep gov vs no nos vol fig figs sec "
-    "ch pp approx est dept univ cf e.g i.e p.s "
-    "z.b d.h u.a bzw ca nr bd hl evtl ggf inkl vgl str abb s.o s.u i.d.r"
+    "mr mrs ms dr prof st sr rev gen col lt sgt capt hon sen rep gov vs approx est dept univ cf "
+    "e.g i.e p.s "
+    "z.b d.h u.a bzw ca hl evtl ggf inkl vgl str s.o s.u i.d.r"
 )
+# Words that are shortened before a number: "No. 5", and otherwise end a sentence: "He said no."
+_BEFORE_NUMBERS = _words("no nos vol p pp fig figs sec ch art nr bd abb abs s ziff")
 
 
 def sentence_ends(text: str, start: int, stop: int) -> Iterator[int]:
@@ -57,4 +59,5 @@ def _is_shortened(word: str, after: str) -> bool:
         return True  # an initial
     if word.isdigit() and len(word) <= 2:
         return _DAY_OF.match(after) is not None  # "am 3. Oktober"
-    return word.lower() in _ABBREVIATIONS
+    known = _BEFORE_NUMBERS if after[:1].isdigit() else _ABBREVIATIONS
+    return word.lower() in known

@@ -138,6 +138,8 @@ class _Reader:
 
         A writer's own line break comes early in a line; a margin's comes late.
         """
+        if self._kind == "item" and line[0].isspace():
+            return False
         start, end = self._block[-1]
         before = self._text[start:end].rstrip()
         if _LABEL.match(line) or (len(before) < 60 and _LABEL.match(before)):

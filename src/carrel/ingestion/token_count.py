@@ -46,8 +46,9 @@ class TokenCounter:
             total += known.get(piece) or self._count(piece)
             if total > self._limit:
                 return total
-        # Written out in a text, a special token is read as one, and a space put after it.
-        return total + len(_SPECIAL.findall(text)) if "<" in text else total
+        # Written out in a text, a special token is read as one, and a space is put after it:
+        # a token more, and another where the word after it is known without a space alone.
+        return total + 2 * len(_SPECIAL.findall(text)) if "<" in text else total
 
     def _first(self, piece: str) -> int:
         # The tokenizer puts a space before a text. Where the text follows

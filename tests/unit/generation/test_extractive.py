@@ -109,7 +109,7 @@ async def test_the_same_question_gives_the_same_answer() -> None:
     assert all([await answer(question, LEAVE, NOTICE, PRICES) == first for _ in range(3)])
 
 
-@pytest.mark.parametrize("max_tokens", [1, 5, 12, 20])
+@pytest.mark.parametrize("max_tokens", [1, 5, 12])
 async def test_an_answer_stays_within_max_tokens_and_says_that_it_was_cut(max_tokens: int) -> None:
     deltas, finish = await answer(
         "What is the notice period after two years?", NOTICE, max_tokens=max_tokens

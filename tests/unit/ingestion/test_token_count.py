@@ -20,7 +20,8 @@ texts = st.lists(st.tuples(words, separators)).map(lambda pairs: "".join(w + s f
 
 @given(st.one_of(st.text(max_size=200), texts))
 @example("")
-@example("<unk>foo<s>Refund</s>")
+@example(">1 Kim<unk>================theñ/ fif")
+@example("  sasiTRUE </s>ymnasium>ická")
 def test_a_count_is_never_below_the_tokenizers_own(text):
     assert count(text) >= len(exact.encode(text).ids)
 

@@ -28,7 +28,7 @@ class Connections:
     """
 
     def __init__(self, folder: Path, *, limit: int, timeout_seconds: float) -> None:
-        self._path = socket_path(folder)
+        self._folder = folder
         self._timeout_seconds = timeout_seconds
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         self._free = asyncio.Semaphore(limit)
@@ -88,8 +88,14 @@ class Connections:
             if not reader.at_eof() and not writer.is_closing():
                 return reader, writer
             await _close(writer)
-        check_owner(self._path.parent)
-        return await asyncio.open_unix_connection(self._path, limit=_READ_BUFFER_BYTES)
+        path = await asyncio.to_thread(_trusted_path, self._folder)
+        return await asyncio.open_unix_connection(path, limit=_READ_BUFFER_BYTES)
+
+
+def _trusted_path(folder: Path) -> Path:
+    path = socket_path(folder)
+    check_owner(path.parent)
+    return path
 
 
 def _encode(request: wire.Request) -> bytes:
