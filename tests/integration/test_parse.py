@@ -200,7 +200,7 @@ def laughs() -> bytes:
         ((SAMPLES / "truncated.pdf").read_bytes, PDF, "damaged or cut short"),
         ((SAMPLES / "drawing.pdf").read_bytes, PDF, "scanned pages"),
         ((SAMPLES / "picture.png").read_bytes, PDF, "not a PDF document"),
-        ((SAMPLES / "review.pptx").read_bytes, DOCX, "not a Word document"),
+        ((SAMPLES / "review.pptx").read_bytes, DOCX, "no Word document"),
         (lambda: (SAMPLES / "policy.docx").read_bytes()[:9000], DOCX, "damaged or cut short"),
         (bomb, DOCX, "too large once unpacked"),
         (lying_bomb, DOCX, "damaged|too large|memory"),

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carrel.cli.failure import Failure
 from carrel.cli.options import DEFAULT_URL, AdminKey, AsJson, Url, admin_key, expiry_option
 
 if TYPE_CHECKING:
     from carrel.cli.wire import KeyOptions
+    from carrel.settings import Settings
 
 keys = typer.Typer(help="Create, list and revoke tenants' API keys.", no_args_is_help=True)
 
@@ -64,6 +66,34 @@ def revoke(
 ) -> None:
     """Make a key worthless, at once."""
     asyncio.run(_revoke(key_id, url, admin_key(key)))
+
+
+@keys.command("replace-admin")
+def replace_admin() -> None:
+    """Make a new admin key and revoke those before it; on the server's own machine."""
+    from carrel.settings import SettingsError, load_settings
+
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        raise Failure(str(error)) from None
+    if settings.admin_key is not None:
+        raise Failure("the admin key is CARREL_ADMIN_KEY: change it there and restart the server.")
+    asyncio.run(_replace_admin(settings))
+
+
+async def _replace_admin(settings: "Settings") -> None:
+    import contextlib
+
+    from carrel.services import open_database
+    from carrel.tenancy.keys import KeyStore
+
+    async with contextlib.AsyncExitStack() as stack:
+        made = await KeyStore(await open_database(settings, stack)).replace_admin()
+    typer.echo(
+        "The admin keys before are refused within 5 s. The new one, shown only now:", err=True
+    )
+    typer.echo(made.secret)
 
 
 async def _create(

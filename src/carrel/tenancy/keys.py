@@ -8,7 +8,7 @@ for a secret of 256 random bits cannot be guessed.
 import hashlib
 import secrets
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -139,7 +139,7 @@ class KeyStore:
             await connection.execute(update(keys).where(live).values(revoked_at=datetime.now(UTC)))
         made = await self.ensure_admin()
         assert made is not None
-        return replace(made)
+        return made
 
     async def of_tenant(self, tenant_id: TenantId) -> list[Key]:
         """The tenant's keys that are not revoked, oldest first."""

@@ -17,7 +17,7 @@ def shown(text: str, *, kind: str | None = None) -> list[str]:
         ("It rains. We stay in.", ["It rains.", "We stay in."]),
         ("Does it rain? Yes! We stay in.", ["Does it rain?", "Yes!", "We stay in."]),
         ('He said "no." Then he left.', ['He said "no."', "Then he left."]),
-        ("Dr. Smith met J. R. Jones, e.g. Tuesdays.", ["Dr. Smith met J. R. Jones, e.g. Tuesdays."]),
+        ("Dr. Smith met J. R. Ray, e.g. at Acme.", ["Dr. Smith met J. R. Ray, e.g. at Acme."]),
         ("He said no. See No. 5.", ["He said no.", "See No. 5."]),
         ("It costs 3.50 a day. See p. 4.", ["It costs 3.50 a day.", "See p. 4."]),
         ("We sell to Acme Inc. They pay.", ["We sell to Acme Inc.", "They pay."]),

@@ -28,7 +28,7 @@ def check_archive(data: bytes, media_type: str, caps: Caps) -> None:
     if any(member.flag_bits & _ENCRYPTED for member in members):
         raise ParseFailed(f"the {name} is encrypted")
     if container_kind([member.filename for member in members]) != media_type:
-        raise ParseFailed(f"the file is a ZIP archive, but not a {name}")
+        raise ParseFailed(f"the file is a ZIP archive, but no {name}")
     unpacked = sum(member.file_size for member in members)
     most = min(caps.unpacked_bytes, max(_SMALL_BYTES, len(data) * caps.compression_ratio))
     if unpacked > most or len(members) > caps.archive_members:

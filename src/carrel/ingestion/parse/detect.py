@@ -62,7 +62,7 @@ def detect(filename: str | None, declared: str | None, head: bytes) -> str:
     if expected is None:
         raise _refusal(f"files that end in {extension[:20]!r} are not supported")
     if head and (expected == PDF or expected in CONTAINER_PARTS):
-        raise _refusal(f"the file is named like a {FORMATS[expected].name} but is none")
+        raise _refusal(f"the file goes by the name of {FORMATS[expected].name}, but it is none")
     return expected
 
 

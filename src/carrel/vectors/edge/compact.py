@@ -105,7 +105,6 @@ class Compaction:
 
     async def _optimised_copy(self, partial: Path) -> Journal | None:
         """Have the copy made; the writes since, or None when it came to nothing."""
-        shutil.rmtree(partial, ignore_errors=True)
         async with self._live.writes_paused():
             shard = self._live.shard
             shard.flush()

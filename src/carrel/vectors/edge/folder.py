@@ -7,6 +7,7 @@ once it is complete, so a crash at any moment leaves one complete shard behind.
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -15,8 +16,8 @@ from carrel.vectors.edge.address import make_private
 
 LOCK_WAIT_SECONDS = 10.0
 _CURRENT = "CURRENT"
-_PREFIX = "shard-"
 _PARTIAL = ".partial"
+_SHARD = re.compile(r"shard-(\d{6,})(\.partial)?")
 
 
 class FolderBusy(Exception):
@@ -81,9 +82,12 @@ class Folder:
         return self.path / name
 
     def new_partial(self) -> Path:
-        """A path for the next shard, to be built there and then completed."""
-        number = max((int(p.name.removeprefix(_PREFIX)) for p in self._complete()), default=0)
-        return self.path / f"{_PREFIX}{number + 1:06}{_PARTIAL}"
+        """A path for the next shard, to be built there and then completed.
+
+        Its name was never used: an orphan of a killed engine may still be writing to the last one.
+        """
+        number = max((int(match[1]) for match in self._shards()), default=0)
+        return self.path / f"shard-{number + 1:06}{_PARTIAL}"
 
     def complete(self, partial: Path) -> Path:
         """Give a built shard, closed by whoever built it, its final name."""
@@ -104,16 +108,21 @@ class Folder:
 
     def remove_leftovers(self, keep: Path) -> None:
         """Delete every shard but *keep*, and what was never finished."""
-        for path in [*self._complete(), *self.path.glob(f"{_PREFIX}*{_PARTIAL}")]:
+        for match in self._shards():
+            path = self.path / match[0]
             if path != keep:
-                # An orphan of a killed engine may still be writing there; the next start retries.
+                # Where an orphan of a killed engine still writes, the next start removes the rest.
                 shutil.rmtree(path, ignore_errors=True)
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.path).free
 
     def _complete(self) -> list[Path]:
-        return sorted(p for p in self.path.glob(f"{_PREFIX}*") if p.suffix != _PARTIAL)
+        return [self.path / match[0] for match in self._shards() if not match[2]]
+
+    def _shards(self) -> list[re.Match[str]]:
+        found = (_SHARD.fullmatch(path.name) for path in self.path.iterdir())
+        return [match for match in found if match]
 
 
 def _sync_directory(directory: Path) -> None:

@@ -25,7 +25,7 @@ def test_an_ordinary_document_passes():
 
 
 def test_a_container_of_another_kind_is_refused():
-    with pytest.raises(ParseFailed, match="not a PowerPoint presentation"):
+    with pytest.raises(ParseFailed, match="no PowerPoint presentation"):
         check_archive((SAMPLES / "policy.docx").read_bytes(), PPTX, Caps())
 
 

@@ -96,8 +96,8 @@ def test_a_text_that_begins_like_a_program_is_text():
         ("old.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "protected by a password"),
         ("data.csv", b"a\0b", "a binary file"),
         ("letter.txt", b"{\\rtf1", "Rich Text"),
-        ("fake.pdf", b"just text", "named like a PDF document"),
-        ("fake.xlsx", b"a,b\n", "named like a Excel workbook"),
+        ("fake.pdf", b"just text", "by the name of PDF document, but"),
+        ("fake.xlsx", b"a,b\n", "by the name of Excel workbook, but"),
         ("video.mp4", b"text?", "'.mp4'"),
         ("archive.docx", b"PK\x05\x06" + bytes(18), "an empty ZIP archive"),
     ],
@@ -121,5 +121,5 @@ def test_a_container_is_told_by_its_members_and_where_those_are_silent_by_its_na
 
 
 def test_a_declared_type_with_a_file_of_another_kind_is_refused():
-    with pytest.raises(UnsupportedMediaType, match="named like a PDF"):
+    with pytest.raises(UnsupportedMediaType, match="by the name of PDF"):
         detect("report", "application/pdf", b"plain words")
