@@ -5,6 +5,7 @@ import logging
 import shutil
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from carrel.vectors.edge import compact, engine, wire
 from carrel.vectors.edge.compact import Compaction
 from carrel.vectors.edge.engine import Engine, open_shard
 from carrel.vectors.edge.folder import Folder
-from carrel.vectors.edge.live import LiveShard
+from carrel.vectors.edge.live import Journal, LiveShard
 from carrel.vectors.edge.process import EngineProcess
 from carrel.vectors.edge.store import EdgeVectorStore
 
@@ -34,6 +35,14 @@ class Bench:
         self.compaction = Compaction(
             self.live, self.folder, DIMENSIONS, journal_bytes=journal_bytes
         )
+        self.copied = asyncio.Event()
+        start_journal = self.live.start_journal
+
+        def note(limit_bytes: int) -> Journal:
+            self.copied.set()
+            return start_journal(limit_bytes)
+
+        self.live.start_journal = note
 
     async def write(self, *requests: wire.Write) -> None:
         for request in requests:
@@ -75,12 +84,6 @@ def shards(folder: Folder) -> list[str]:
     return sorted(path.name for path in folder.path.glob("shard-*"))
 
 
-async def until_copied(bench: Bench) -> None:
-    """Return when the child optimises, and writes are noted."""
-    while bench.live._journal is None:
-        await asyncio.sleep(0.001)
-
-
 async def test_nothing_is_lost_and_the_deleted_make_room(bench: Bench) -> None:
     await bench.publish("a", chunks=1500)
     await bench.publish("b", chunks=10)
@@ -96,7 +99,7 @@ async def test_searches_go_on_and_writes_meanwhile_are_kept(bench: Bench) -> Non
     await bench.publish("before", chunks=300)
     await bench.publish("gone")
     running = asyncio.ensure_future(bench.compaction.run())
-    await until_copied(bench)
+    await bench.copied.wait()  # from now on the child optimises, and writes are noted
     await bench.publish("meanwhile")
     await bench.write(wire.Withdraw(OURS, "gone", None))
     assert bench.live.shard.directory.name == "shard-000001"
@@ -131,7 +134,7 @@ async def test_too_many_writes_meanwhile_leave_the_shard_as_it_is(tmp_path: Path
     bench = Bench(tmp_path / "vectors", journal_bytes=1000)
     await bench.publish("before")
     running = asyncio.ensure_future(bench.compaction.run())
-    await until_copied(bench)
+    await bench.copied.wait()
     await bench.publish("meanwhile", chunks=50)
     assert not await running
     assert bench.found() == ["before", *["meanwhile"] * 50]
@@ -182,7 +185,7 @@ async def test_without_room_for_a_copy_nothing_is_copied(
 async def test_a_cancelled_run_leaves_no_process_and_no_copy(bench: Bench) -> None:
     await bench.publish("doc")
     running = asyncio.ensure_future(bench.compaction.run())
-    await until_copied(bench)
+    await bench.copied.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -233,11 +236,19 @@ async def test_the_watch_compacts_what_is_due(
 ) -> None:
     for name, value in (("CHECK_SECONDS", 0.001), ("QUIET_SECONDS", 0.0), ("DEAD_POINTS", 5)):
         monkeypatch.setattr(compact, name, value)
+    compacted = asyncio.Event()
+    run = bench.compaction.run
+
+    async def noted() -> bool:
+        done = await run()
+        compacted.set()
+        return done
+
+    monkeypatch.setattr(bench.compaction, "run", noted)
     await bench.publish("doc", chunks=20)
     await bench.write(wire.Erase(OURS))
     watching = asyncio.ensure_future(bench.compaction.watch())
-    while bench.live.shard.directory.name != "shard-000002" or bench.live._turn.locked():
-        await asyncio.sleep(0.001)
+    await compacted.wait()
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     assert bench.live.shard.describe().dead == 0
@@ -258,6 +269,11 @@ def after_switching(folder: Path) -> bool:
     return (folder / "CURRENT").read_text().strip() == "shard-000002"
 
 
+def wait_for(moment: Moment, folder: Path) -> None:
+    while not moment(folder):
+        time.sleep(0.0002)
+
+
 @pytest.mark.parametrize("moment", [while_copying, when_switching, after_switching])
 async def test_a_kill_during_compaction_loses_nothing(tmp_path: Path, moment: Moment) -> None:
     folder = tmp_path / "vectors"
@@ -271,8 +287,7 @@ async def test_a_kill_during_compaction_loses_nothing(tmp_path: Path, moment: Mo
         await tenant.stage(doc)
         await tenant.publish(doc[0].document_id, 1)
     optimising = asyncio.ensure_future(store.optimise())
-    while not moment(folder):
-        await asyncio.sleep(0)
+    await asyncio.to_thread(wait_for, moment, folder)
     first.kill()
     assert await first.wait() == -signal.SIGKILL
     await asyncio.gather(optimising, return_exceptions=True)

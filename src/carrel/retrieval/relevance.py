@@ -68,7 +68,7 @@ _UNMEASURED = Calibration(cosine=0.0, coverage=8.2, named=1.6, shared=2.7, least
 
 
 def is_relevant(
-    question: str, passages: Sequence[Passage], bm25: Bm25Encoder, *, identity: str = "static"
+    question: str, passages: Sequence[Passage], bm25: Bm25Encoder, *, identity: str
 ) -> bool:
     """Whether some of *passages*, best first, seem to answer *question*.
 
