@@ -61,8 +61,9 @@ def question(number: int, *, documents: int, sections: int = 4) -> str:
     place = number * 7_919 % (documents * sections * PARAGRAPHS * SENTENCES)
     place, sentence = divmod(place, SENTENCES)
     place, paragraph = divmod(place, PARAGRAPHS)
-    _, paragraphs = _section(*divmod(place, sections))
-    return f"What of {paragraphs[paragraph][sentence].rstrip('.')}?"
+    heading, paragraphs = _section(*divmod(place, sections))
+    # With the heading's names no question is refused as one that the documents can't answer.
+    return f"What does {heading} say of {paragraphs[paragraph][sentence].rstrip('.')}?"
 
 
 def subject(number: int) -> str:

@@ -58,7 +58,7 @@ class Calibration:
 # Fitted as bench/retrieval/refusal.py does, on XQuAD (English, German) and chunkeval: questions
 # asked of their own corpus against questions asked of another, in corpora of 5 to 2,900 chunks.
 # `least` is set so that of no set more than 5% is wrongly refused. It refuses 84 to 99% of
-# English questions asked of the wrong corpus, and half to two thirds of German ones, whose cosines
+# English questions asked of the wrong corpus, and 48 to 70% of German ones, whose cosines
 # are all high. Cosines belong to an embedder; where none were measured, only questions
 # that share next to nothing with their passages are refused.
 _MEASURED = {

@@ -52,6 +52,10 @@ def test_short_lines_stand_by_themselves() -> None:
     assert shown(text)[:2] == ["From: Priya Raman", "To: all"]
 
 
+def test_lines_too_short_to_have_been_wrapped_are_not_joined() -> None:
+    assert shown("Open on weekdays\nClosed on Sunday") == ["Open on weekdays", "Closed on Sunday"]
+
+
 def test_list_items_stay_whole_and_lose_their_bullet() -> None:
     text = "Rules:\n\n- Be kind. Always.\n- Meals: up to $65\n  a day.\n1. First\n2\\. Second"
     assert shown(text, kind="item") == [
@@ -72,6 +76,11 @@ def test_a_row_whose_header_was_cut_off_takes_the_given_one() -> None:
     row, prose = split(text, header=("Plan", "Price"))
     assert readable(text, row) == "Plan: Pro; Price: $89"
     assert prose.header == ()
+
+
+def test_a_table_does_not_take_its_header_from_the_table_before() -> None:
+    text = "| Plan | Price |\n|---|---|\n| Pro | $89 |\n\nOpening hours follow.\n\n| Mon | 9 |"
+    assert shown(text, kind="row") == ["Plan: Pro; Price: $89", "Mon; 9"]
 
 
 def test_a_row_without_a_header_lists_its_cells() -> None:

@@ -30,6 +30,7 @@ def found(question: str, texts: tuple[str, ...]) -> list:
         "What is the notice period?",
         "hotel cost in New York",
         "how long is parental leave",
+        "Can new parents take leave?",
     ],
 )
 def test_a_question_that_the_passages_answer_is_relevant(question: str) -> None:
