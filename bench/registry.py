@@ -1,7 +1,8 @@
 """All benches, each one entry: its name, what it measures, how, and the goals of its figures."""
 
-from bench.measure import AtMost, Bench
+from bench.measure import AtLeast, AtMost, Bench
 from bench.micro import ingest, memory, overhead, stall, start
+from bench.retrieval import served as retrieval
 
 BENCHES = (
     Bench(
@@ -38,4 +39,10 @@ BENCHES = (
         },
     ),
     Bench("ingest", "Markdown, from upload to ready", ingest.measure),
+    Bench(
+        "retrieval",
+        "public data sets, uploaded and searched over HTTP with the default embedder",
+        retrieval.measure,
+        {"xquad-en nDCG@10": AtLeast(0.965), "chunkeval nDCG@10": AtLeast(0.765)},
+    ),
 )

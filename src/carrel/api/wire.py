@@ -55,6 +55,8 @@ def source(value: Passage) -> dict[str, Any]:
         "score": round(value.score, 6),
         "page": value.page,
         "heading": value.heading,
+        "start": value.start,
+        "end": value.end,
         "metadata": dict(value.metadata),
     }
 

@@ -40,7 +40,7 @@ class Version:
     document_id: DocumentId
     number: int
     original: str
-    title: str
+    title: str  # empty where the document has none but its id
     media_type: str
     metadata: Metadata
 
@@ -134,7 +134,7 @@ class Indexer:
             job.document_id,
             job.version,
             row.original,
-            row.title,
+            "" if row.title == job.document_id else row.title,
             row.media_type,
             row.metadata,
         )
@@ -232,8 +232,8 @@ class Indexer:
 
 
 def embedded_text(title: str, chunk: Chunk) -> str:
-    """What stands for a chunk in both indexes: its headings, then its text."""
-    return f"{chunk.heading}\n{chunk.text}" if chunk.heading else chunk.text
+    """What stands for a chunk in both indexes: the document's title, the headings, the text."""
+    return "\n".join(part for part in (title, chunk.heading, chunk.text) if part)
 
 
 def _is(job: Job):
