@@ -32,6 +32,8 @@ def main() -> int:
     console.print(f"{here['processor']}, {here['cores']} cores, load average {load}")
     if load > 0.5:
         console.print("Something else is running here: expect slower, noisier figures.")
+    if sys.dont_write_bytecode:
+        console.print("PYTHONDONTWRITEBYTECODE is set: every process compiles what it imports.")
     chosen = [bench for bench in BENCHES if not options.names or bench.name in options.names]
     outcomes: list[Outcome] = []
     for bench in chosen:

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,6 +111,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "writes_bytecode": not sys.dont_write_bytecode,
         "load_average": [round(load, 2) for load in os.getloadavg()],
     }
 

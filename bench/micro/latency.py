@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,37 +20,43 @@ def spread(seconds: Sequence[float]) -> str:
     return f"{len(seconds)}: p50 {middle:.1f}, p99 {high:.1f}, at most {max(seconds) * 1000:.1f} ms"
 
 
+@dataclass(slots=True)
+class Probes:
+    """How long each answered call took, in seconds, and how many were refused."""
+
+    seconds: list[float] = field(default_factory=list[float])
+    refused: int = 0
+
+
 @contextlib.asynccontextmanager
 async def probing(
-    ask: Callable[[int], Awaitable[None]], *, every_seconds: float
-) -> AsyncGenerator[list[float]]:
-    """Call *ask* with 0, 1, … at a fixed rate during the block; seconds each took.
+    ask: Callable[[int], Awaitable[bool]], *, every_seconds: float
+) -> AsyncGenerator[Probes]:
+    """Call *ask* with 0, 1, … at a fixed rate during the block; it says whether it was answered.
 
     A call starts when it is due even if the one before has not ended, so a
     stall is felt by all calls that fall into it (no coordinated omission).
     """
-    seconds: list[float] = []
-    under_way: set[asyncio.Task[None]] = set()
+    probes = Probes()
 
     async def one(number: int) -> None:
         started = time.perf_counter()
-        await ask(number)
-        seconds.append(time.perf_counter() - started)
+        if await ask(number):
+            probes.seconds.append(time.perf_counter() - started)
+        else:
+            probes.refused += 1
 
-    async def run() -> None:
+    async def start_all(group: asyncio.TaskGroup) -> None:
         loop = asyncio.get_running_loop()
         first, number = loop.time(), 0
         while True:
-            task = asyncio.create_task(one(number))
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
+            group.create_task(one(number))
             number += 1
             await asyncio.sleep(first + number * every_seconds - loop.time())
 
-    running = asyncio.create_task(run())
-    try:
-        yield seconds
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        await asyncio.gather(*under_way)
+    async with asyncio.TaskGroup() as group:
+        starting = group.create_task(start_all(group))
+        try:
+            yield probes
+        finally:
+            starting.cancel()

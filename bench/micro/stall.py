@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from bench.measure import Figure, Run
 from bench.micro import text
-from bench.micro.latency import probing, quantile_ms, spread
+from bench.micro.latency import Probes, probing, quantile_ms, spread
 from bench.micro.scrape import LAG_MAX, scrape
 from bench.micro.served import Served, load, served
 
@@ -28,35 +28,30 @@ IDLE_SECONDS = 10.0
 
 @dataclass(slots=True)
 class Phase:
-    """What was seen while one thing went on: seconds of stalls, of searches, of whole answers."""
+    """What was seen while one thing went on: seconds of stalls, searches, whole answers."""
 
     name: str
     lags: list[float] = field(default_factory=list[float])
-    searches: list[float] = field(default_factory=list[float])
-    queries: list[float] = field(default_factory=list[float])
+    searches: Probes = field(default_factory=Probes)
+    queries: Probes = field(default_factory=Probes)
 
     def figures(self) -> list[Figure]:
-        return [
-            Figure(f"event loop, {self.name}", max(self.lags) * 1000, "ms", self._typical()),
+        searches, queries = self.searches.seconds, self.queries.seconds
+        typical = f"median of their longest {quantile_ms(self.lags, 0.5):.0f} ms"
+        found = [
             Figure(
-                f"longest search, {self.name}",
-                max(self.searches) * 1000,
+                f"event loop, {self.name}",
+                max(self.lags) * 1000,
                 "ms",
-                spread(self.searches),
+                f"longest in {len(self.lags)} intervals of {SCRAPE_EVERY_SECONDS} s; {typical}",
             ),
-            Figure(
-                f"query p99, {self.name}",
-                quantile_ms(self.queries, 0.99),
-                "ms",
-                spread(self.queries),
-            ),
+            Figure(f"longest search, {self.name}", max(searches) * 1000, "ms", spread(searches)),
+            Figure(f"query p99, {self.name}", quantile_ms(queries, 0.99), "ms", spread(queries)),
         ]
-
-    def _typical(self) -> str:
-        return (
-            f"longest of {len(self.lags)} intervals of {SCRAPE_EVERY_SECONDS} s; "
-            f"median of their longest {quantile_ms(self.lags, 0.5):.0f} ms"
-        )
+        if refused := self.searches.refused + self.queries.refused:
+            note = f"{self.searches.refused} searches, {self.queries.refused} questions"
+            found.append(Figure(f"refused, {self.name}", refused, "", note))
+        return found
 
 
 async def measure(run: Run) -> list[Figure]:
@@ -98,15 +93,13 @@ def _optimise(it: Served) -> Callable[[], Awaitable[None]]:
 async def _watched(it: Served, name: str, documents: int) -> AsyncGenerator[Phase]:
     phase = Phase(name)
 
-    async def search(number: int) -> None:
+    async def search(number: int) -> bool:
         asked = text.question(number, documents=documents)
-        status, body = await it.tenant.post("/v1/search", {"query": asked})
-        assert status == 200, body
+        return await _answered(it, "/v1/search", {"query": asked})
 
-    async def query(number: int) -> None:
+    async def query(number: int) -> bool:
         asked = text.question(number, documents=documents)
-        status, body = await it.tenant.post("/v1/query", {"question": asked, "cache": "bypass"})
-        assert status == 200, body
+        return await _answered(it, "/v1/query", {"question": asked, "cache": "bypass"})
 
     async def look() -> None:
         phase.lags.append((await scrape(it.admin)).value(LAG_MAX))
@@ -127,3 +120,10 @@ async def _watched(it: Served, name: str, documents: int) -> AsyncGenerator[Phas
         await asyncio.gather(looking, return_exceptions=True)
         await look()
     phase.searches, phase.queries = searches, queries
+
+
+async def _answered(it: Served, path: str, body: dict[str, str]) -> bool:
+    """Whether the server answered; a 503 is a result here, anything else an error."""
+    status, said = await it.tenant.post(path, body)
+    assert status in {200, 503}, said
+    return status == 200

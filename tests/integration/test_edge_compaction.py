@@ -269,8 +269,12 @@ def after_switching(folder: Path) -> bool:
     return (folder / "CURRENT").read_text().strip() == "shard-000002"
 
 
-def wait_for(moment: Moment, folder: Path) -> None:
-    while not moment(folder):
+def wait_for(moment: Moment, folder: Path, optimising: asyncio.Future[None]) -> None:
+    while True:
+        missed = optimising.done()
+        if moment(folder):
+            return
+        assert not missed, "it never came"
         time.sleep(0.0002)
 
 
@@ -287,7 +291,7 @@ async def test_a_kill_during_compaction_loses_nothing(tmp_path: Path, moment: Mo
         await tenant.stage(doc)
         await tenant.publish(doc[0].document_id, 1)
     optimising = asyncio.ensure_future(store.optimise())
-    await asyncio.to_thread(wait_for, moment, folder)
+    await asyncio.to_thread(wait_for, moment, folder, optimising)
     first.kill()
     assert await first.wait() == -signal.SIGKILL
     await asyncio.gather(optimising, return_exceptions=True)

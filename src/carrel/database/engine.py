@@ -7,13 +7,14 @@ writer came between.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from sqlalchemy import event, make_url, text
+from sqlalchemy import URL, Engine, Executable, Row, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from carrel.domain.errors import StorageFull, Unavailable
 
@@ -31,6 +32,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._reader: Engine | None = None
         options: dict[str, Any] = {"pool_size": pool_size, "pool_timeout": POOL_TIMEOUT_SECONDS}
         if not self.is_sqlite:
             options["pool_pre_ping"] = True
@@ -38,11 +40,25 @@ class Database:
         if self.is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _configure_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+            self._reader = _open_reader(parsed, pool_size)
         self._writing = self._engine.execution_options(**{_IMMEDIATE: True})
+        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         # One writer at a time per process: waiting here is fair, SQLite's own busy loop is not.
         self._turn: contextlib.AbstractAsyncContextManager[Any] = (
             asyncio.Lock() if self.is_sqlite else contextlib.nullcontext()
         )
+
+    async def fetch(self, query: Executable) -> Sequence[Row[*tuple[Any, ...]]]:
+        """The rows of one query, outside of any transaction: the cheapest way to read.
+
+        On Postgres it is one round trip. On SQLite it is one visit to a thread, where
+        the asynchronous driver makes about ten (0.3 against 2.5 ms).
+        """
+        with _translated():
+            if self._reader is not None:
+                return await asyncio.to_thread(_fetch, self._reader, query)
+            async with self._autocommit.connect() as connection:
+                return (await connection.execute(query)).all()
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection]:
@@ -61,11 +77,12 @@ class Database:
 
     async def ping(self) -> None:
         """Raises `Unavailable` when the database does not answer."""
-        async with self.read() as connection:
-            await connection.execute(text("SELECT 1"))
+        await self.fetch(text("SELECT 1"))
 
     async def close(self) -> None:
         await self._engine.dispose()
+        if self._reader is not None:
+            self._reader.dispose()
 
 
 @contextlib.contextmanager
@@ -89,6 +106,32 @@ def _condition(error: Exception) -> Exception:
 def _is_disk_full(error: Exception) -> bool:
     message = str(error).lower()
     return "disk is full" in message or "no space left" in message
+
+
+def _open_reader(url: URL, pool_size: int) -> Engine:
+    reader = create_engine(
+        url.set(drivername="sqlite"),
+        poolclass=QueuePool,
+        pool_size=pool_size,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
+        pool_reset_on_return=None,  # there is nothing to roll back
+        isolation_level="AUTOCOMMIT",
+        connect_args={"check_same_thread": False},
+    )
+    event.listen(reader, "connect", _configure_reader)
+    return reader
+
+
+def _fetch(reader: Engine, query: Executable) -> Sequence[Row[*tuple[Any, ...]]]:
+    with reader.connect() as connection:
+        return connection.execute(query).all()
+
+
+def _configure_reader(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MILLISECONDS}")
+    cursor.execute("PRAGMA query_only=ON")
+    cursor.close()
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

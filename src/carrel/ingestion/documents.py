@@ -73,11 +73,10 @@ class DocumentStore:
                 ~documents.c.deleted,
             )
         )
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).first()
-        if row is None:
+        rows = await self._database.fetch(query)
+        if not rows:
             raise NotFound("no such document")
-        return _document(row)
+        return _document(rows[0])
 
     async def wait(
         self, tenant_id: TenantId, document_id: DocumentId, *, seconds: float
@@ -103,10 +102,9 @@ class DocumentStore:
             .order_by(documents.c.created_at, documents.c.id)
             .limit(limit + 1)
         )
-        async with self._database.read() as connection:
-            if after is not None:
-                query = query.where(await _follows(connection, tenant_id, after))
-            rows = (await connection.execute(query)).all()
+        if after is not None:
+            query = query.where(await _follows(self._database, tenant_id, after))
+        rows = await self._database.fetch(query)
         return Page([_document(row) for row in rows[:limit]], has_more=len(rows) > limit)
 
     async def delete(self, tenant_id: TenantId, document_id: DocumentId) -> None:
@@ -142,13 +140,14 @@ async def bump_corpus(connection: AsyncConnection, tenant_id: TenantId) -> None:
     )
 
 
-async def _follows(connection: AsyncConnection, tenant_id: TenantId, after: DocumentId):
+async def _follows(database: Database, tenant_id: TenantId, after: DocumentId):
     query = select(documents.c.created_at).where(
         documents.c.tenant_id == tenant_id, documents.c.id == after
     )
-    row = (await connection.execute(query)).first()
-    if row is None:
+    rows = await database.fetch(query)
+    if not rows:
         raise InvalidRequest("`after` names no document", param="after")
+    row = rows[0]
     return or_(
         documents.c.created_at > row.created_at,
         and_(documents.c.created_at == row.created_at, documents.c.id > after),

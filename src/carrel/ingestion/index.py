@@ -221,10 +221,8 @@ class Indexer:
             & (versions.c.document_id == job.document_id)
             & (versions.c.version < before)
         )
-        async with self._database.read() as connection:
-            names = (await connection.execute(select(versions.c.original).where(old))).scalars()
-        for name in names.all():
-            await self._originals.remove(job.tenant_id, name)
+        for row in await self._database.fetch(select(versions.c.original).where(old)):
+            await self._originals.remove(job.tenant_id, row.original)
         async with self._database.write() as connection:
             await self._queue.finish(connection, job)
             await connection.execute(delete(versions).where(old))

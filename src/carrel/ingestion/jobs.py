@@ -167,9 +167,7 @@ class JobQueue:
         # A look costs readers nothing; a claim takes the write lock.
         due = jobs.c.run_after <= now
         free = or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now)
-        async with self._database.read() as connection:
-            row = (await connection.execute(select(jobs.c.id).where(due, free).limit(1))).first()
-        return row is not None
+        return bool(await self._database.fetch(select(jobs.c.id).where(due, free).limit(1)))
 
     def _mine(self, job: Job):
         return and_(jobs.c.id == job.id, jobs.c.lease_owner == self._owner)

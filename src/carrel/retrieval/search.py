@@ -4,6 +4,7 @@ A passage is returned only while the metadata database says that its version is
 the live one: what was deleted or replaced is gone from the next search on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from carrel.database.engine import Database
@@ -61,20 +62,29 @@ class Retriever:
             where=where,
         )
         fused = fuse(hits, alpha=alpha_for(self._embedder.identity))
-        found = {each.hit.document_id for each in fused}
-        live = await live_documents(self._database, tenant_id, found)
-        passages: list[Passage] = []
-        for each in fused:
-            document = live.get(each.hit.document_id)
-            if document is not None and document.version == each.hit.version:
-                passages.append(_passage(each, document))
-                if len(passages) == top_k:
-                    break
+        passages = await self._visible(tenant_id, fused, top_k)
         return Retrieval(
             tuple(passages),
             is_relevant(question, passages, self._bm25, identity=self._embedder.identity),
             self._embedder.count_tokens(question),
         )
+
+    async def _visible(
+        self, tenant_id: TenantId, fused: Sequence[FusedHit], top_k: int
+    ) -> list[Passage]:
+        """The first *top_k* hits of live versions; all but a few hits are of live ones."""
+        passages: list[Passage] = []
+        for start in range(0, len(fused), 2 * top_k):
+            some = fused[start : start + 2 * top_k]
+            documents = {each.hit.document_id for each in some}
+            live = await live_documents(self._database, tenant_id, documents)
+            for each in some:
+                document = live.get(each.hit.document_id)
+                if document is not None and document.version == each.hit.version:
+                    passages.append(_passage(each, document))
+            if len(passages) >= top_k:
+                break
+        return passages[:top_k]
 
 
 def _passage(fused: FusedHit, document: LiveDocument) -> Passage:

@@ -40,6 +40,5 @@ async def live_documents(
             ~documents.c.deleted,
         )
     )
-    async with database.read() as connection:
-        rows = await connection.execute(query)
-        return {row.id: LiveDocument(row.version, row.title, row.metadata) for row in rows}
+    rows = await database.fetch(query)
+    return {row.id: LiveDocument(row.version, row.title, row.metadata) for row in rows}

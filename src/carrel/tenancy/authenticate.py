@@ -72,8 +72,8 @@ class Authenticator:
             .select_from(keys.outerjoin(tenants, keys.c.tenant_id == tenants.c.id))
             .where(keys.c.secret_hash == digest, keys.c.revoked_at.is_(None))
         )
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).first()
+        rows = await self._database.fetch(query)
+        row = rows[0] if rows else None
         if row is None or (row.expires_at is not None and row.expires_at <= datetime.now(UTC)):
             raise InvalidApiKey("this API key is unknown, expired or revoked")
         if row.tenant_id is not None and row.tenant_status != "active":

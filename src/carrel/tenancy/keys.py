@@ -148,8 +148,7 @@ class KeyStore:
             .where(keys.c.tenant_id == tenant_id, keys.c.revoked_at.is_(None))
             .order_by(keys.c.created_at, keys.c.id)
         )
-        async with self._database.read() as connection:
-            return [_key(row) for row in await connection.execute(query)]
+        return [_key(row) for row in await self._database.fetch(query)]
 
     async def revoke(self, key_id: KeyId) -> None:
         """Refuse the key from now on.
@@ -181,7 +180,7 @@ def _row(key: Key, secret: str) -> dict[str, Any]:
     }
 
 
-def _key(row: Row[Any]) -> Key:
+def _key(row: Row[*tuple[Any, ...]]) -> Key:
     return Key(
         id=row.id,
         tenant_id=row.tenant_id,

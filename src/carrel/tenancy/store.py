@@ -43,21 +43,15 @@ class TenantStore:
         Raises:
             NotFound: no such tenant.
         """
-        async with self._database.read() as connection:
-            row = (
-                await connection.execute(select(tenants).where(tenants.c.id == tenant_id))
-            ).first()
-        if row is None:
+        rows = await self._database.fetch(select(tenants).where(tenants.c.id == tenant_id))
+        if not rows:
             raise NotFound(f"no tenant {tenant_id}")
-        return _tenant(row)
+        return _tenant(rows[0])
 
     async def list(self) -> list[Tenant]:
         """All tenants, oldest first."""
-        async with self._database.read() as connection:
-            rows = await connection.execute(
-                select(tenants).order_by(tenants.c.created_at, tenants.c.id)
-            )
-            return [_tenant(row) for row in rows]
+        query = select(tenants).order_by(tenants.c.created_at, tenants.c.id)
+        return [_tenant(row) for row in await self._database.fetch(query)]
 
     async def change(
         self, tenant_id: TenantId, *, name: str | None = None, status: TenantStatus | None = None
@@ -84,7 +78,7 @@ class TenantStore:
             await connection.execute(delete(tenants).where(tenants.c.id == tenant_id))
 
 
-def _tenant(row: Row[Any]) -> Tenant:
+def _tenant(row: Row[*tuple[Any, ...]]) -> Tenant:
     return Tenant(
         id=row.id,
         name=row.name,

@@ -47,12 +47,10 @@ async def usage_report(
     query = select(table).where(table.c.at >= start, table.c.at < end)
     if tenant_id is not None:
         query = query.where(table.c.tenant_id == tenant_id)
-    async with database.read() as connection:
-        rows = await connection.execute(query)
-        return _summed(rows, bucket)
+    return _summed(await database.fetch(query), bucket)
 
 
-def _summed(rows: Iterable[Row[Any]], bucket: BucketSize) -> list[UsageBucket]:
+def _summed(rows: Iterable[Row[*tuple[Any, ...]]], bucket: BucketSize) -> list[UsageBucket]:
     sums: dict[datetime, _Sum] = {}
     for row in rows:
         at = row.at.replace(minute=0, second=0, microsecond=0)
