@@ -22,7 +22,7 @@ from carrel.ingestion.index import embedded_text
 from carrel.retrieval.fusion import FusedHit, alpha_for, fuse
 from carrel.vectors.edge.process import EngineProcess
 from carrel.vectors.edge.store import EdgeVectorStore
-from carrel.vectors.store import Point, TenantVectors
+from carrel.vectors.store import Point, StoredChunk, TenantVectors
 
 CANDIDATES = 100
 
@@ -41,7 +41,9 @@ class Corpus:
         dense = await self.embedder.embed_query(question)
         sparse = self.bm25.embed_query(question)
         hits = await self.vectors.search(dense, sparse, limit=CANDIDATES)
-        return [_passage(fused) for fused in self._fused(hits)[:limit]]
+        best = fuse(hits, alpha=alpha_for(self.embedder.identity))[:limit]
+        chunks = await self.vectors.fetch([fused.chunk_id for fused in best])
+        return [_passage(fused, chunks[fused.chunk_id]) for fused in best]
 
     async def search(self, question: str) -> list[Span]:
         """The spans of the best ten chunks, best first."""
@@ -53,9 +55,6 @@ class Corpus:
     async def search_documents(self, question: str) -> list[str]:
         """The documents of the best chunks, best first."""
         return [passage.document_id for passage in await self.passages(question, CANDIDATES)]
-
-    def _fused(self, hits):
-        return fuse(hits, alpha=alpha_for(self.embedder.identity))
 
 
 @asynccontextmanager
@@ -105,8 +104,7 @@ def _point(name: str, piece: Chunk, dense, sparse) -> Point:
     return Point(DocumentId(name), 1, piece, "", dense, sparse, {})
 
 
-def _passage(fused: FusedHit) -> Passage:
-    hit = fused.hit
+def _passage(fused: FusedHit, hit: StoredChunk) -> Passage:
     return Passage(
         chunk_id=hit.chunk_id,
         document_id=hit.document_id,

@@ -1,6 +1,7 @@
 """What every vector store does, whatever it is made of."""
 
 import asyncio
+import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -8,9 +9,11 @@ import pytest
 from tests.contract.conftest import new_tenant
 from tests.contract.sample_points import (
     EAST,
+    SeenHits,
     at_angle,
     content_hash,
     documents,
+    look,
     point,
     texts,
     words,
@@ -19,10 +22,10 @@ from tests.contract.sample_points import (
 from carrel.domain.document import Metadata, Scalar
 from carrel.domain.errors import InvalidRequest
 from carrel.domain.filter import AnyOf, Between, Condition, During, parse_filter
-from carrel.domain.ids import DocumentId, TenantId
+from carrel.domain.ids import ChunkId, DocumentId, TenantId
 from carrel.domain.vector import SparseVector
 from carrel.vectors.schema import chunk_id
-from carrel.vectors.store import Hits, Point, TenantVectors, VectorStore
+from carrel.vectors.store import Point, TenantVectors, VectorStore
 
 pytestmark = pytest.mark.usefixtures("unblocked_loop")
 
@@ -52,20 +55,20 @@ async def publish(tenant: TenantVectors, *points: Point) -> None:
         await tenant.publish(document, version)
 
 
-async def search(tenant: TenantVectors, text: str = "apple", limit: int = 100) -> Hits:
-    return await tenant.search(EAST, words(text), limit=limit)
+async def search(tenant: TenantVectors, text: str = "apple", limit: int = 100) -> SeenHits:
+    return await look(tenant, EAST, words(text), limit=limit)
 
 
 async def found_with(tenant: TenantVectors, *where: Condition) -> set[str]:
     """The documents that both lists return under *where*, which have to agree."""
-    hits = await tenant.search(EAST, words("apple"), limit=100, where=where)
+    hits = await look(tenant, EAST, words("apple"), limit=100, where=where)
     assert documents(hits.dense) == documents(hits.sparse)
     return documents(hits.dense)
 
 
 async def test_a_staged_point_is_invisible(ours: TenantVectors) -> None:
     await ours.stage([point(A)])
-    assert await search(ours) == Hits([], [])
+    assert await search(ours) == SeenHits([], [])
     assert await ours.count() == 0
     assert await ours.count(A) == 0
 
@@ -81,10 +84,10 @@ async def test_a_published_point_is_returned_as_it_was_staged(vector_store: Vect
     hits = await search(ours)
     assert len(hits.dense) == len(hits.sparse) == 1
     for hit in (hits.dense[0], hits.sparse[0]):
-        assert hit.chunk_id == chunk_id(tenant_id, A, 3, 7)
+        assert hit.stored.chunk_id == chunk_id(tenant_id, A, 3, 7)
         assert (hit.document_id, hit.version) == (A, 3)
         assert hit.chunk == staged.chunk
-        assert hit.content_hash == content_hash(staged.chunk.text)
+        assert hit.stored.content_hash == content_hash(staged.chunk.text)
 
 
 async def test_a_chunk_without_heading_and_page_comes_back_without(ours: TenantVectors) -> None:
@@ -119,10 +122,32 @@ async def test_a_document_larger_than_any_batch_is_published_whole(ours: TenantV
 async def test_a_new_version_replaces_the_old_one(ours: TenantVectors) -> None:
     await publish(ours, point(A, "apple old", ordinal=0), point(A, "apple gone", ordinal=1))
     await publish(ours, point(A, "apple new", version=2))
-    await ours.withdraw(A, keep=2)
+    await ours.withdraw(A, before=2)
     hits = await search(ours)
     assert texts(hits.dense) == texts(hits.sparse) == ["apple new"]
     assert await ours.count(A) == 1
+
+
+async def test_withdrawing_older_versions_leaves_newer_ones(ours: TenantVectors) -> None:
+    await publish(ours, point(A, "apple two", version=2), point(A, "apple nine", version=9))
+    await ours.withdraw(A, before=2)
+    assert await ours.count(A) == 2
+    await ours.withdraw(A, before=9)
+    assert texts((await search(ours)).dense) == ["apple nine"]
+
+
+async def test_only_visible_chunks_of_ones_own_are_fetched(
+    ours: TenantVectors, theirs: TenantVectors
+) -> None:
+    await publish(ours, point(A))
+    await publish(theirs, point(A))
+    [own] = (await search(ours)).dense
+    [foreign] = (await search(theirs)).dense
+    await ours.stage([point(B)])
+    asked = [own.stored.chunk_id, foreign.stored.chunk_id, ChunkId(str(uuid.uuid4()))]
+    assert await ours.fetch(asked) == {own.stored.chunk_id: own.stored}
+    await ours.withdraw(A, before=2)
+    assert await ours.fetch(asked) == await ours.fetch([]) == {}
 
 
 async def test_withdrawing_keeps_the_staged_points_of_the_version_to_keep(
@@ -130,7 +155,7 @@ async def test_withdrawing_keeps_the_staged_points_of_the_version_to_keep(
 ) -> None:
     await publish(ours, point(A))
     await ours.stage([point(A, "apple next", version=2)])
-    await ours.withdraw(A, keep=2)
+    await ours.withdraw(A, before=2)
     assert await ours.count() == 0
     await ours.publish(A, 2)
     assert texts((await search(ours)).dense) == ["apple next"]
@@ -139,7 +164,7 @@ async def test_withdrawing_keeps_the_staged_points_of_the_version_to_keep(
 async def test_withdrawing_deletes_staged_and_visible_points(ours: TenantVectors) -> None:
     await publish(ours, point(A), point(B))
     await ours.stage([point(A, version=2)])
-    await ours.withdraw(A)
+    await ours.withdraw(A, before=100)
     await ours.publish(A, 2)
     assert documents((await search(ours)).dense) == {B}
 
@@ -157,20 +182,20 @@ async def test_erasing_leaves_nothing_of_the_tenant(ours: TenantVectors) -> None
     await ours.erase()
     await ours.publish(A, 2)
     assert await ours.count() == 0
-    assert await search(ours) == Hits([], [])
+    assert await search(ours) == SeenHits([], [])
 
 
 async def test_more_points_than_are_deleted_at_a_time_are_all_deleted(ours: TenantVectors) -> None:
     await publish(ours, *(point(A, f"apple {i}", ordinal=i) for i in range(1100)), point(B))
-    await ours.withdraw(A)
+    await ours.withdraw(A, before=100)
     assert await ours.count() == 1
     assert documents((await search(ours)).dense) == {B}
 
 
 async def test_deleting_what_is_not_there_does_nothing(ours: TenantVectors) -> None:
     await publish(ours, point(A))
-    await ours.withdraw(B)
-    await ours.withdraw(A, keep=1)
+    await ours.withdraw(B, before=100)
+    await ours.withdraw(A, before=1)
     await ours.discard(A, 9)
     assert await ours.count() == 1
 
@@ -199,9 +224,9 @@ async def test_staging_nothing_is_allowed(ours: TenantVectors) -> None:
 
 
 async def test_a_tenant_without_points_finds_nothing(ours: TenantVectors) -> None:
-    assert await search(ours) == Hits([], [])
+    assert await search(ours) == SeenHits([], [])
     assert await ours.count() == 0
-    await ours.withdraw(A)
+    await ours.withdraw(A, before=100)
     await ours.erase()
 
 
@@ -213,7 +238,7 @@ async def test_dense_hits_come_best_first_with_their_cosine(ours: TenantVectors)
         point(A, "near", ordinal=1, dense=near),
         point(A, "middle", ordinal=2, dense=middle),
     )
-    hits = await ours.search(EAST * 3, words("nothing"), limit=10)
+    hits = await look(ours, EAST * 3, words("nothing"), limit=10)
     assert texts(hits.dense) == ["near", "middle", "far"]
     assert [hit.score for hit in hits.dense] == pytest.approx([0.9848, 0.7660, 0.1736], abs=1e-4)
     assert hits.sparse == []
@@ -231,7 +256,7 @@ async def test_sparse_hits_come_best_first_and_a_rare_word_counts_for_more(
 
 async def test_a_query_without_words_finds_by_meaning_alone(ours: TenantVectors) -> None:
     await publish(ours, point(A))
-    hits = await ours.search(EAST, SparseVector([], []), limit=10)
+    hits = await look(ours, EAST, SparseVector([], []), limit=10)
     assert texts(hits.dense) == ["apple"]
     assert hits.sparse == []
 
@@ -337,13 +362,13 @@ async def test_no_operation_reaches_another_tenants_points(
     before = await search(theirs)
 
     await ours.publish(A, 2)
-    await ours.withdraw(A)
-    await ours.withdraw(A, keep=2)
+    await ours.withdraw(A, before=100)
+    await ours.withdraw(A, before=2)
     await ours.discard(A, 1)
     await ours.erase()
 
     assert await ours.count(A) == 0
-    assert await search(ours) == Hits([], [])
+    assert await search(ours) == SeenHits([], [])
     assert await search(theirs) == before
     await theirs.publish(A, 2)
     assert await theirs.count() == 2
@@ -373,13 +398,13 @@ async def test_what_others_write_does_not_change_a_score_by_a_bit(
 async def test_staged_points_and_filters_do_not_change_a_score(ours: TenantVectors) -> None:
     await publish(ours, *(point(A, f"apple pear{i % 3}", ordinal=i) for i in range(9)))
     await publish(ours, point(B, "apple plum", metadata={"lang": "en"}))
-    before = {hit.chunk_id: hit.score for hit in (await search(ours, "plum pear1")).sparse}
+    before = {hit.stored.chunk_id: hit.score for hit in (await search(ours, "plum pear1")).sparse}
     await ours.stage([point("doc_c", "plum", ordinal=i) for i in range(50)])
-    narrowed = await ours.search(
-        EAST, words("plum pear1"), limit=100, where=[AnyOf("lang", ("en",))]
+    narrowed = await look(
+        ours, EAST, words("plum pear1"), limit=100, where=[AnyOf("lang", ("en",))]
     )
-    assert {hit.chunk_id: hit.score for hit in (await search(ours, "plum pear1")).sparse} == before
-    assert [hit.score for hit in narrowed.sparse] == [before[narrowed.sparse[0].chunk_id]]
+    assert {h.stored.chunk_id: h.score for h in (await search(ours, "plum pear1")).sparse} == before
+    assert [hit.score for hit in narrowed.sparse] == [before[narrowed.sparse[0].stored.chunk_id]]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -401,7 +426,7 @@ async def test_a_document_id_is_only_ever_a_name(ours: TenantVectors, name: str)
     await publish(ours, point(name), point(f"{name}."))
     assert documents((await search(ours)).dense) == {name, f"{name}."}
     assert await ours.count(document) == 1
-    await ours.withdraw(document)
+    await ours.withdraw(document, before=100)
     assert documents((await search(ours)).dense) == {f"{name}."}
 
 
@@ -430,7 +455,7 @@ async def test_writers_and_readers_of_many_tenants_do_not_disturb_each_other(
         for version in range(1, 4):
             points = [point(A, f"apple {name}", version=version, ordinal=i) for i in range(20)]
             await publish(tenant, *points)
-            await tenant.withdraw(A, keep=version)
+            await tenant.withdraw(A, before=version)
         hits = await search(tenant)
         return await tenant.count(), set(texts(hits.dense))
 

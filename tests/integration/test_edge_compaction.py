@@ -66,7 +66,9 @@ class Bench:
         terms = words("apple")
         request = wire.Search(OURS, EAST.tobytes(), terms.indices, terms.values, 1000, [])
         hits = self.live.shard.search(request)
-        return sorted(hits.payloads[point_id][schema.DOCUMENT] for point_id, _ in hits.dense)
+        ids = [point_id for point_id, _ in hits.dense]
+        fetched = self.live.shard.fetch(wire.Fetch(OURS, ids)) if ids else wire.Fetched({})
+        return sorted(payload[schema.DOCUMENT] for payload in fetched.payloads.values())
 
     async def close(self) -> None:
         await self.live.close()
@@ -84,13 +86,19 @@ def shards(folder: Folder) -> list[str]:
     return sorted(path.name for path in folder.path.glob("shard-*"))
 
 
+def segments(bench: Bench) -> set[str]:
+    return {path.name for path in (bench.live.shard.directory / "segments").iterdir()}
+
+
 async def test_nothing_is_lost_and_the_deleted_make_room(bench: Bench) -> None:
     await bench.publish("a", chunks=1500)
     await bench.publish("b", chunks=10)
     await bench.write(wire.Withdraw(OURS, "a", None))
     assert bench.live.shard.describe().dead == 1500
+    before = segments(bench)
     assert await bench.compaction.run()
     assert bench.found() == ["b"] * 10
+    assert segments(bench).isdisjoint(before)
     assert bench.live.shard.describe().dead == 0
     assert shards(bench.folder) == ["shard-000002"]
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from tests.contract.sample_points import DIMENSIONS, EAST, point, texts, words
+from tests.contract.sample_points import DIMENSIONS, EAST, look, point, texts, words
 
 from carrel.domain.errors import Unavailable
 from carrel.domain.ids import DocumentId, TenantId
@@ -67,10 +67,10 @@ async def publish(tenant: TenantVectors, name: str, chunks: int = 3) -> None:
 async def test_points_are_there_after_a_restart(start: Start, tenant: TenantVectors) -> None:
     engine = await start()
     await publish(tenant, "doc")
-    before = await tenant.search(EAST, words("apple"), limit=10)
+    before = await look(tenant, EAST, words("apple"), limit=10)
     assert await engine.stop() == 0
     await start()
-    assert await tenant.search(EAST, words("apple"), limit=10) == before
+    assert await look(tenant, EAST, words("apple"), limit=10) == before
 
 
 async def test_what_was_acknowledged_survives_kill_9(start: Start, store: EdgeVectorStore) -> None:
@@ -89,7 +89,7 @@ async def test_what_was_acknowledged_survives_kill_9(start: Start, store: EdgeVe
                 if number % 5 == 4:
                     gone = f"doc_{run}_{number - 2}"
                     touched.add((tenant_id, gone))
-                    await tenant.withdraw(DocumentId(gone))
+                    await tenant.withdraw(DocumentId(gone), before=2)
                     withdrawn.add((tenant_id, gone))
                 if len(published) >= 40 * (run + 1):
                     enough.set()
@@ -111,7 +111,7 @@ async def test_what_was_acknowledged_survives_kill_9(start: Start, store: EdgeVe
         elif (tenant_id, name) not in touched:
             assert count == 3, name
     for number in range(4):
-        hits = await store.tenant(TenantId(f"t{number}")).search(EAST, words("apple"), limit=9999)
+        hits = await look(store.tenant(TenantId(f"t{number}")), EAST, words("apple"), limit=9999)
         found = texts(hits.dense)
         assert len(found) == len(set(found)) == await store.tenant(TenantId(f"t{number}")).count()
 

@@ -73,7 +73,7 @@ async def test_work_under_a_lost_lease_cannot_be_committed(database: Database, t
     taken = await fast.claim()
     assert taken is not None
     with pytest.raises(LeaseLost):
-        await slow.renew(stale)
+        await slow.keep(stale)
     with pytest.raises(LeaseLost):
         await finish(database, slow, stale)
     await finish(database, fast, taken)

@@ -7,6 +7,7 @@ A citation points at characters that exist: `quote` is the document's text from
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from carrel.domain.answer import Citation
 from carrel.domain.document import Passage
@@ -17,6 +18,7 @@ from carrel.generation.sentences import readable, split
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _MARK = re.compile(r"\s?\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\](?!\()")
 _WORD = re.compile(r"\w+")
+_ENDING = re.compile(r"[.!?…。]*[\"'”’»)\]]*")
 _STEM_LETTERS = 6
 
 
@@ -105,20 +107,34 @@ def _citation(number: int, passage: Passage, claims: Sequence[str]) -> Citation:
 def _best_span(claim: str, passage: Passage) -> _Span:
     words = claim.split()
     # A claim of three words or fewer stands in many places by chance.
-    if len(words) > 3 and (match := re.search(r"\s+".join(map(re.escape, words)), passage.text)):
-        ending = re.compile(r"[.!?…。]*[\"'”’»)\]]*").match(passage.text, match.end())
-        return _Span(match.start(), ending.end() if ending else match.end(), 2.0)
+    if len(words) > 3 and (found := _verbatim(claim, words, passage.text)):
+        ending = _ENDING.match(passage.text, found[1])
+        return _Span(found[0], ending.end() if ending else found[1], 2.0)
     best = _Span(0, len(passage.text), 0.0)
     claimed = _stems(claim)
-    for sentence in split(passage.text):
-        stems = _stems(readable(passage.text, sentence))
+    for start, end, stems in _sentences(passage.text):
         # Dice's coefficient: long sentences don't win by their length.
         support = 2 * len(claimed & stems) / ((len(claimed) + len(stems)) or 1)
         if support > best.support:
-            best = _Span(sentence.start, sentence.end, support)
+            best = _Span(start, end, support)
     return best
 
 
-def _stems(text: str) -> set[str]:
+def _verbatim(claim: str, words: Sequence[str], text: str) -> tuple[int, int] | None:
+    """Where *text* has the claim's words, however they are spaced."""
+    if (at := text.find(claim)) >= 0:
+        return at, at + len(claim)
+    if words[0] not in text:
+        return None
+    match = re.search(r"\s+".join(map(re.escape, words)), text)
+    return match.span() if match else None
+
+
+@lru_cache(maxsize=1024)  # popular passages are cited again and again
+def _sentences(text: str) -> tuple[tuple[int, int, frozenset[str]], ...]:
+    return tuple((each.start, each.end, _stems(readable(text, each))) for each in split(text))
+
+
+def _stems(text: str) -> frozenset[str]:
     """Words by their first letters, which is stem enough to compare two sentences."""
-    return {word.casefold()[:_STEM_LETTERS] for word in _WORD.findall(text)}
+    return frozenset(word.casefold()[:_STEM_LETTERS] for word in _WORD.findall(text))

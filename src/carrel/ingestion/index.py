@@ -29,6 +29,7 @@ from carrel.vectors.schema import chunk_id
 from carrel.vectors.store import Point, VectorStore
 
 BATCH = 128  # chunks embedded and staged between two reports of progress
+ROWS = 1000  # chunks recorded by one statement
 PARSED = 0.2  # share of progress that parsing stands for
 
 
@@ -76,15 +77,14 @@ class Indexer:
             Unavailable: a service is down; try again later.
         """
         version = await self._begin(job)
-        chunk_count = 0
+        chunks: list[Chunk] = []
         if version is not None:
             path = self._originals.path(version.tenant_id, version.original)
             parsed = await self._parser.parse(path, version.media_type)
-            chunk_count = len(parsed.chunks)
-            await self._write_chunks(version, parsed.chunks)
-            await self._stage(job, version, parsed.chunks)
+            chunks = parsed.chunks
+            await self._stage(job, version, chunks)
             await self._vectors.tenant(job.tenant_id).publish(job.document_id, job.version)
-        await self._swap(job, chunk_count)
+        await self._swap(job, chunks)
 
     async def fail(self, job: Job, reason: str) -> None:
         """End the job; its version has failed with *reason*, and the one before serves on."""
@@ -99,13 +99,14 @@ class Indexer:
 
     async def tidy(self, job: Job) -> None:
         """Remove what the versions before the job's left behind."""
-        await self._vectors.tenant(job.tenant_id).withdraw(job.document_id, keep=job.version)
+        await self._vectors.tenant(job.tenant_id).withdraw(job.document_id, before=job.version)
         await self._drop_versions(job, before=job.version)
 
     async def remove(self, job: Job) -> None:
         """Remove everything of a deleted document, up to the job's version."""
-        await self._vectors.tenant(job.tenant_id).withdraw(job.document_id)
-        await self._drop_versions(job, before=job.version + 1)
+        after = job.version + 1
+        await self._vectors.tenant(job.tenant_id).withdraw(job.document_id, before=after)
+        await self._drop_versions(job, before=after)
 
     async def _begin(self, job: Job) -> Version | None:
         """The version to ingest, marked as processing; None when it was deleted meanwhile."""
@@ -139,19 +140,6 @@ class Indexer:
             row.metadata,
         )
 
-    async def _write_chunks(self, version: Version, chunks: Sequence[Chunk]) -> None:
-        rows = [_chunk_row(version, chunk) for chunk in chunks]
-        async with self._database.write() as connection:
-            await connection.execute(
-                delete(chunk_rows).where(
-                    chunk_rows.c.tenant_id == version.tenant_id,
-                    chunk_rows.c.document_id == version.document_id,
-                    chunk_rows.c.version == version.number,
-                )
-            )
-            for start in range(0, len(rows), 1000):
-                await connection.execute(insert(chunk_rows), rows[start : start + 1000])
-
     async def _stage(self, job: Job, version: Version, chunks: Sequence[Chunk]) -> None:
         tenant = self._vectors.tenant(version.tenant_id)
         for start in range(0, len(chunks), BATCH):
@@ -173,18 +161,20 @@ class Indexer:
                     for i, chunk in enumerate(batch)
                 ]
             )
-            await self._report(job, PARSED + (1 - PARSED) * (start + len(batch)) / len(chunks))
+            done = start + len(batch)
+            if done < len(chunks):
+                await self._report(job, PARSED + (1 - PARSED) * done / len(chunks))
 
     async def _report(self, job: Job, progress: float) -> None:
-        await self._queue.renew(job)
         async with self._database.write() as connection:
+            await self._queue.renew(connection, job)
             await connection.execute(
                 update(versions)
                 .where(*_is(job))
-                .values(progress=min(progress, 0.99), updated_at=datetime.now(UTC))
+                .values(progress=progress, updated_at=datetime.now(UTC))
             )
 
-    async def _swap(self, job: Job, chunk_count: int) -> None:
+    async def _swap(self, job: Job, chunks: Sequence[Chunk]) -> None:
         """The commit that makes the version live, unless it was deleted or a newer one is."""
         mine = (documents.c.tenant_id == job.tenant_id) & (documents.c.id == job.document_id)
         async with self._database.write() as connection:
@@ -206,10 +196,13 @@ class Indexer:
                     status="ready",
                     error=None,
                     progress=1.0,
-                    chunks=chunk_count,
+                    chunks=len(chunks),
                     updated_at=datetime.now(UTC),
                 )
             )
+            rows = [_chunk_row(job, chunk) for chunk in chunks]
+            for start in range(0, len(rows), ROWS):
+                await connection.execute(insert(chunk_rows), rows[start : start + ROWS])
             await bump_corpus(connection, job.tenant_id)
             if job.version > 1:
                 await add_job(connection, "tidy", job.tenant_id, job.document_id, job.version)
@@ -242,13 +235,13 @@ def _is(job: Job):
     )
 
 
-def _chunk_row(version: Version, chunk: Chunk) -> dict[str, Any]:
+def _chunk_row(job: Job, chunk: Chunk) -> dict[str, Any]:
     return {
-        "tenant_id": version.tenant_id,
-        "document_id": version.document_id,
-        "version": version.number,
+        "tenant_id": job.tenant_id,
+        "document_id": job.document_id,
+        "version": job.version,
         "ordinal": chunk.ordinal,
-        "id": chunk_id(version.tenant_id, version.document_id, version.number, chunk.ordinal),
+        "id": chunk_id(job.tenant_id, job.document_id, job.version, chunk.ordinal),
         "start": chunk.start,
         "end": chunk.end,
         "page": chunk.page,

@@ -120,18 +120,25 @@ class JobQueue:
             return None
         return Job(row.id, row.kind, row.tenant_id, row.document_id, row.version, row.attempts)
 
-    async def renew(self, job: Job) -> None:
+    async def keep(self, job: Job) -> None:
         """Keep the job for another lease.
 
         Raises:
             LeaseLost: it ran out, and another worker may have the job.
         """
-        statement = (
-            update(jobs).where(self._mine(job)).values(lease_until=datetime.now(UTC) + self._lease)
-        )
         async with self._database.write() as connection:
-            if (await connection.execute(statement)).rowcount == 0:
-                raise LeaseLost
+            await self.renew(connection, job)
+
+    async def renew(self, connection: AsyncConnection, job: Job) -> None:
+        """Keep the job for another lease, within the caller's transaction.
+
+        Raises:
+            LeaseLost: the transaction must be rolled back.
+        """
+        later = datetime.now(UTC) + self._lease
+        statement = update(jobs).where(self._mine(job)).values(lease_until=later)
+        if (await connection.execute(statement)).rowcount == 0:
+            raise LeaseLost
 
     async def finish(self, connection: AsyncConnection, job: Job) -> None:
         """End the job within the caller's transaction, which holds its results.

@@ -129,7 +129,7 @@ class Worker:
             while True:
                 await asyncio.sleep(self._renew_seconds)
                 try:
-                    await self._queue.renew(job)
+                    await self._queue.keep(job)
                 except LeaseLost:
                     lost = True
                     block.cancel()

@@ -9,14 +9,14 @@ rankings.
 from dataclasses import dataclass
 
 from carrel.domain.ids import ChunkId
-from carrel.vectors.store import Hit, Hits
+from carrel.vectors.store import Hits
 
 
 @dataclass(frozen=True, slots=True)
 class FusedHit:
     """A chunk with its fused score in [0, 1], and what each list gave it (None: not listed)."""
 
-    hit: Hit
+    chunk_id: ChunkId
     score: float
     cosine: float | None
     bm25: float | None
@@ -35,6 +35,8 @@ def alpha_for(identity: str) -> float:
 def fuse(hits: Hits, *, alpha: float) -> list[FusedHit]:
     """Every chunk of either list, best first; of equals, a document's earlier chunk first.
 
+    Ties are common, since documents repeat themselves, and ids sort in a text's order.
+
     A chunk missing from the dense list counts with that list's lowest cosine
     (it can be no nearer), one missing from the sparse list with 0.
     """
@@ -48,15 +50,9 @@ def fuse(hits: Hits, *, alpha: float) -> list[FusedHit]:
         matching = max(bm25s.get(chunk, 0.0), 0.0) / highest if highest > 0 else 0.0
         return (1 - alpha) * near + alpha * matching
 
-    found = {hit.chunk_id: hit for hit in (*hits.sparse, *hits.dense)}
     ranked = [
-        FusedHit(hit, fused(chunk), cosines.get(chunk), bm25s.get(chunk))
-        for chunk, hit in found.items()
+        FusedHit(chunk, fused(chunk), cosines.get(chunk), bm25s.get(chunk))
+        for chunk in cosines.keys() | bm25s.keys()
     ]
-    # Ties are common: documents repeat themselves. Ids are random, the order of a text isn't.
-    ranked.sort(key=lambda each: (-each.score, *_place(each.hit)))
+    ranked.sort(key=lambda each: (-each.score, each.chunk_id))
     return ranked
-
-
-def _place(hit: Hit) -> tuple[str, int, int]:
-    return hit.document_id, hit.chunk.ordinal, hit.version

@@ -16,7 +16,9 @@ from carrel.embedding.sparse import Bm25Encoder
 from carrel.retrieval.fusion import FusedHit, alpha_for, fuse
 from carrel.retrieval.relevance import is_relevant
 from carrel.retrieval.visibility import LiveDocument, live_documents
-from carrel.vectors.store import VectorStore
+from carrel.vectors.store import StoredChunk, TenantVectors, VectorStore
+
+SPARE = 4  # hits fetched beyond those asked for: enough where a document was just replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +57,15 @@ class Retriever:
             Unavailable: the embedder, the vector store or the database is down.
         """
         dense = await self._embedder.embed_query(question)
-        hits = await self._vectors.tenant(tenant_id).search(
+        vectors = self._vectors.tenant(tenant_id)
+        hits = await vectors.search(
             dense,
             self._bm25.embed_query(question),
             limit=max(self._candidates, top_k),
             where=where,
         )
         fused = fuse(hits, alpha=alpha_for(self._embedder.identity))
-        passages = await self._visible(tenant_id, fused, top_k)
+        passages = await self._visible(tenant_id, vectors, fused, top_k)
         return Retrieval(
             tuple(passages),
             is_relevant(question, passages, self._bm25, identity=self._embedder.identity),
@@ -70,36 +73,38 @@ class Retriever:
         )
 
     async def _visible(
-        self, tenant_id: TenantId, fused: Sequence[FusedHit], top_k: int
+        self, tenant_id: TenantId, vectors: TenantVectors, fused: Sequence[FusedHit], top_k: int
     ) -> list[Passage]:
         """The first *top_k* hits of live versions; all but a few hits are of live ones."""
         passages: list[Passage] = []
-        for start in range(0, len(fused), 2 * top_k):
-            some = fused[start : start + 2 * top_k]
-            documents = {each.hit.document_id for each in some}
-            live = await live_documents(self._database, tenant_id, documents)
+        step = top_k + SPARE
+        for start in range(0, len(fused), step):
+            some = fused[start : start + step]
+            chunks = await vectors.fetch([each.chunk_id for each in some])
+            found = {chunk.document_id for chunk in chunks.values()}
+            live = await live_documents(self._database, tenant_id, found)
             for each in some:
-                document = live.get(each.hit.document_id)
-                if document is not None and document.version == each.hit.version:
-                    passages.append(_passage(each, document))
+                chunk = chunks.get(each.chunk_id)
+                document = live.get(chunk.document_id) if chunk else None
+                if chunk and document and document.version == chunk.version:
+                    passages.append(_passage(each, chunk, document))
             if len(passages) >= top_k:
                 break
         return passages[:top_k]
 
 
-def _passage(fused: FusedHit, document: LiveDocument) -> Passage:
-    hit = fused.hit
+def _passage(fused: FusedHit, stored: StoredChunk, document: LiveDocument) -> Passage:
     return Passage(
-        chunk_id=hit.chunk_id,
-        document_id=hit.document_id,
-        version=hit.version,
+        chunk_id=stored.chunk_id,
+        document_id=stored.document_id,
+        version=stored.version,
         title=document.title,
-        text=hit.chunk.text,
-        start=hit.chunk.start,
-        end=hit.chunk.end,
-        heading=hit.chunk.heading,
-        page=hit.chunk.page,
-        content_hash=hit.content_hash,
+        text=stored.chunk.text,
+        start=stored.chunk.start,
+        end=stored.chunk.end,
+        heading=stored.chunk.heading,
+        page=stored.chunk.page,
+        content_hash=stored.content_hash,
         score=fused.score,
         cosine=fused.cosine,
         bm25=fused.bm25,

@@ -9,10 +9,19 @@ import uvicorn
 from carrel.asgi import create_app
 from carrel.serving.admin_key import announce_first_admin_key
 from carrel.serving.lifeline import INVALID_SETTINGS, on_parent_death
+from carrel.serving.memory import settle
 from carrel.settings import SettingsError, load_settings
 
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75  # longer than the idle time of common load balancers
+
+
+class Server(uvicorn.Server):
+    """A server that settles its memory once the application has started."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        settle()
 
 
 def main() -> int:
@@ -32,7 +41,7 @@ def main() -> int:
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     listening = socket.socket(fileno=int(sys.argv[1]))
 
     async def serve() -> None:

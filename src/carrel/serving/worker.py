@@ -5,8 +5,11 @@ import contextlib
 import signal
 import sys
 
+import uvloop
+
 from carrel.services import open_worker
 from carrel.serving.lifeline import on_parent_death
+from carrel.serving.memory import settle
 from carrel.settings import load_settings
 from carrel.telemetry.log import configure_logging
 
@@ -16,6 +19,7 @@ async def work() -> None:
     settings = load_settings()
     configure_logging(settings.log.level, settings.log.format)
     async with open_worker(settings) as worker:
+        settle()
         running = asyncio.ensure_future(worker.run())
         on_parent_death(running.cancel)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -25,5 +29,5 @@ async def work() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(work())
+    uvloop.run(work())
     sys.exit(0)

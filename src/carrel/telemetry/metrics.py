@@ -1,6 +1,18 @@
 """Prometheus metrics: names, labels and buckets in one place. Labels are bounded."""
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    GC_COLLECTOR,
+    PROCESS_COLLECTOR,
+    REGISTRY,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+
+# They read /proc in the event loop; a node exporter tells the same of every process.
+REGISTRY.unregister(PROCESS_COLLECTOR)
+REGISTRY.unregister(GC_COLLECTOR)
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 

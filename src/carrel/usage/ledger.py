@@ -10,8 +10,6 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 
-from sqlalchemy.dialects import postgresql, sqlite
-
 from carrel.database.engine import Database
 from carrel.database.tables import usage_events
 from carrel.domain.errors import CarrelError
@@ -29,7 +27,12 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._pending: deque[UsageEvent] = deque()
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        # Each dialect is imported alone: that of Postgres brings its driver along.
+        if database.is_sqlite:
+            from sqlalchemy.dialects.sqlite import insert
+        else:
+            from sqlalchemy.dialects.postgresql import insert
+        self._insert = insert
 
     def record(self, event: UsageEvent) -> None:
         """Take *event* in; it is written within `FLUSH_SECONDS`, or at close."""

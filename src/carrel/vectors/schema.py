@@ -1,10 +1,12 @@
 """The mapping between points and stored payloads, shared by every vector store.
 
-Points of one chunk always have the same id, a UUIDv5 (RFC 9562) over tenant,
-document, version and ordinal: writing twice changes nothing, and no tenant can
-name another's point.
+A chunk's point always has the same id, a UUIDv8 (RFC 9562): 90 bits of a SHA-256
+over tenant, document and version, then the chunk's ordinal. So writing twice
+changes nothing, no tenant can name another's point, and the chunks of a version
+sort in their order.
 """
 
+import hashlib
 import uuid
 from typing import Any
 
@@ -12,7 +14,7 @@ from carrel.domain.document import Chunk
 from carrel.domain.errors import IsolationViolation
 from carrel.domain.filter import facts
 from carrel.domain.ids import ChunkId, DocumentId, TenantId
-from carrel.vectors.store import Hit, Point
+from carrel.vectors.store import Point, StoredChunk
 
 DENSE = "dense"
 SPARSE = "sparse"
@@ -39,14 +41,16 @@ SHOWN = (
     "content_hash",
 )
 
-_NAMESPACE = uuid.UUID("5b0c6d0e-5a3c-4a7f-9c39-6f4f7c1f2b11")
-
 
 def chunk_id(tenant_id: TenantId, document_id: DocumentId, version: int, ordinal: int) -> ChunkId:
     """The id of a chunk and of its point. Parts are length-prefixed, so no two paths collide."""
-    parts = (tenant_id, document_id, str(version), str(ordinal))
-    name = "".join(f"{len(part)}:{part}" for part in parts)
-    return ChunkId(str(uuid.uuid5(_NAMESPACE, name)))
+    parts = (tenant_id, document_id, str(version))
+    path = "".join(f"{len(part)}:{part}" for part in parts)
+    place = hashlib.sha256(path.encode()).digest()[:12] + ordinal.to_bytes(4, "big")
+    bits = int.from_bytes(place, "big")
+    bits = bits & ~(0xF << 76) | 8 << 76  # the version field
+    bits = bits & ~(0b11 << 62) | 0b10 << 62  # the variant field
+    return ChunkId(str(uuid.UUID(int=bits)))
 
 
 def to_payload(tenant_id: TenantId, point: Point) -> dict[str, Any]:
@@ -69,8 +73,8 @@ def to_payload(tenant_id: TenantId, point: Point) -> dict[str, Any]:
     }
 
 
-def to_hit(tenant_id: TenantId, point_id: str, score: float, payload: dict[str, Any]) -> Hit:
-    """The hit of a returned point.
+def to_chunk(tenant_id: TenantId, point_id: str, payload: dict[str, Any]) -> StoredChunk:
+    """The chunk of a returned point.
 
     Raises:
         IsolationViolation: the payload belongs to another tenant.
@@ -79,7 +83,7 @@ def to_hit(tenant_id: TenantId, point_id: str, score: float, payload: dict[str, 
         raise IsolationViolation(
             f"the vector store returned point {point_id} of another tenant to {tenant_id}"
         )
-    return Hit(
+    return StoredChunk(
         chunk_id=ChunkId(point_id),
         document_id=DocumentId(payload[DOCUMENT]),
         version=payload[VERSION],
@@ -92,5 +96,4 @@ def to_hit(tenant_id: TenantId, point_id: str, score: float, payload: dict[str, 
             page=payload["page"],
         ),
         content_hash=payload["content_hash"],
-        score=score,
     )

@@ -34,13 +34,9 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk that one list of a search returned, with that list's score (cosine, or BM25)."""
+    """A chunk that one list of a search names, with that list's score (cosine, or BM25)."""
 
     chunk_id: ChunkId
-    document_id: DocumentId
-    version: int
-    chunk: Chunk
-    content_hash: str
     score: float
 
 
@@ -50,6 +46,17 @@ class Hits:
 
     dense: list[Hit]
     sparse: list[Hit]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """A chunk as it is stored, with the version that it belongs to."""
+
+    chunk_id: ChunkId
+    document_id: DocumentId
+    version: int
+    chunk: Chunk
+    content_hash: str
 
 
 class TenantVectors(Protocol):
@@ -67,8 +74,8 @@ class TenantVectors(Protocol):
         """Make the version's staged points visible, all at once; durable on return."""
         ...
 
-    async def withdraw(self, document_id: DocumentId, *, keep: int | None = None) -> None:
-        """Delete the document's points, staged and visible, except those of version *keep*."""
+    async def withdraw(self, document_id: DocumentId, *, before: int) -> None:
+        """Delete the document's points of versions lower than *before*, staged and visible."""
         ...
 
     async def discard(self, document_id: DocumentId, version: int) -> None:
@@ -80,8 +87,13 @@ class TenantVectors(Protocol):
     ) -> Hits:
         """The *limit* nearest visible chunks by cosine, and as many by BM25.
 
-        BM25's IDF is computed over this tenant's visible chunks alone.
+        BM25's IDF is computed over this tenant's visible chunks alone. Equal scores
+        come in any order.
         """
+        ...
+
+    async def fetch(self, ids: Sequence[ChunkId]) -> dict[ChunkId, StoredChunk]:
+        """The visible chunks among *ids*. Few of a search's hits are shown: fetch only those."""
         ...
 
     async def count(self, document_id: DocumentId | None = None) -> int:

@@ -1,13 +1,12 @@
 """Hits and passages for tests, with no more said than a test is about."""
 
-from carrel.domain.document import Chunk, Passage
+from carrel.domain.document import Passage
 from carrel.domain.ids import ChunkId, DocumentId
 from carrel.vectors.store import Hit
 
 
-def hit(name: str, score: float, *, ordinal: int = 0, document: str = "doc_1") -> Hit:
-    chunk = Chunk(ordinal, name, 0, len(name))
-    return Hit(ChunkId(name), DocumentId(document), 1, chunk, "", score)
+def hit(name: str, score: float) -> Hit:
+    return Hit(ChunkId(name), score)
 
 
 def passage(

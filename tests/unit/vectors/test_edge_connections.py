@@ -16,7 +16,7 @@ from carrel.domain.errors import (
     TooLarge,
     Unavailable,
 )
-from carrel.domain.ids import DocumentId, TenantId
+from carrel.domain.ids import ChunkId, DocumentId, TenantId
 from carrel.vectors import schema
 from carrel.vectors.edge import wire
 from carrel.vectors.edge.connections import Connections
@@ -206,11 +206,11 @@ async def test_another_tenants_point_is_an_alarm_and_never_a_hit(
     engine: FakeEngine, store: EdgeVectorStore
 ) -> None:
     async def leak(_: wire.Request) -> wire.Reply:
-        return wire.Found([("p", 1.0)], [], {"p": schema.to_payload(THEIRS, point("doc"))})
+        return wire.Fetched({"p": schema.to_payload(THEIRS, point("doc"))})
 
     engine.answer = leak
     with pytest.raises(IsolationViolation):
-        await store.tenant(OURS).search(EAST, words("apple"), limit=10)
+        await store.tenant(OURS).fetch([ChunkId("p")])
 
 
 async def test_points_are_sent_in_slices(engine: FakeEngine, store: EdgeVectorStore) -> None:
@@ -243,7 +243,9 @@ async def test_every_request_of_a_handle_names_its_tenant(
     async def answer(request: wire.Request) -> wire.Reply:
         match request:
             case wire.Search():
-                return wire.Found([], [], {})
+                return wire.Found([], [])
+            case wire.Fetch():
+                return wire.Fetched({})
             case wire.Count():
                 return wire.Counted(0)
             case _:
@@ -253,10 +255,11 @@ async def test_every_request_of_a_handle_names_its_tenant(
     tenant, document = store.tenant(OURS), DocumentId("doc")
     await tenant.stage([point("doc")])
     await tenant.publish(document, 1)
-    await tenant.withdraw(document, keep=1)
+    await tenant.withdraw(document, before=1)
     await tenant.discard(document, 1)
     await tenant.search(EAST, words("apple"), limit=1)
+    await tenant.fetch([ChunkId("p")])
     await tenant.count()
     await tenant.erase()
-    assert len(engine.received) == 7
+    assert len(engine.received) == 8
     assert all(isinstance(r, wire.OfTenant) and r.tenant_id == OURS for r in engine.received)

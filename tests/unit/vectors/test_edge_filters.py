@@ -14,8 +14,8 @@ from carrel.vectors.edge import filters, wire
         filters.visible("ours"),
         filters.visible("ours", [wire.HasFact(["a"])], "doc"),
         filters.of_version("ours", "doc", 1),
-        filters.of_document("ours", "doc"),
-        filters.of_document("ours", "doc", but=1),
+        filters.of_versions("ours", "doc", before=2),
+        filters.visible_among("ours", ["00000000-0000-0000-0000-000000000000"]),
         filters.with_ids("ours", ["00000000-0000-0000-0000-000000000000"]),
     ],
 )

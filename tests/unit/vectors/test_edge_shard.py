@@ -50,7 +50,10 @@ def write(shard: Shard, request: wire.Write) -> None:
 def texts(shard: Shard, tenant_id: TenantId) -> list[str]:
     terms = words("apple")
     request = wire.Search(tenant_id, EAST.tobytes(), terms.indices, terms.values, 10, [])
-    return [payload["text"] for payload in shard.search(request).payloads.values()]
+    found = shard.search(request)
+    ids = [point_id for point_id, _ in (*found.dense, *found.sparse)]
+    fetched = shard.fetch(wire.Fetch(tenant_id, ids)) if ids else wire.Fetched({})
+    return [payload["text"] for payload in fetched.payloads.values()]
 
 
 def test_an_id_of_another_tenant_does_not_overwrite_its_point(shard: Shard) -> None:

@@ -87,6 +87,8 @@ class Engine:
     async def _carry_out(self, request: wire.Request, size_bytes: int) -> wire.Reply:
         reply: wire.Reply = wire.Done()
         match request:
+            case wire.Fetch():
+                return self._live.shard.fetch(request)
             case wire.Search():
                 reply = self._live.shard.search(request)
             case wire.Count():

@@ -43,12 +43,20 @@ def of_version(tenant_id: str, document_id: str, version: int) -> Filter:
     )
 
 
-def of_document(tenant_id: str, document_id: str, *, but: int | None = None) -> Filter:
-    """The document's points, staged and published, except those of version *but*."""
+def of_versions(tenant_id: str, document_id: str, *, before: int) -> Filter:
+    """The points, staged and published, of the document's versions lower than *before*."""
     return Filter(
-        must=[_is(schema.TENANT, tenant_id), _is(schema.DOCUMENT, document_id)],
-        must_not=None if but is None else [_is(schema.VERSION, but)],
+        must=[
+            _is(schema.TENANT, tenant_id),
+            _is(schema.DOCUMENT, document_id),
+            FieldCondition(schema.VERSION, range=RangeFloat(lt=before)),
+        ]
     )
+
+
+def visible_among(tenant_id: str, ids: Sequence[str]) -> Filter:
+    scope = visible(tenant_id)
+    return Filter(must=[*(scope.must or []), HasIdCondition(set(ids))])
 
 
 def with_ids(tenant_id: str, ids: Sequence[str]) -> Filter:

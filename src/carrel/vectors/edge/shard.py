@@ -86,7 +86,7 @@ def create_shard(directory: Path, dimensions: int) -> None:
         (schema.STATE, plain),
         (schema.DOCUMENT, plain),
         (schema.FACTS, plain),
-        (schema.VERSION, IntegerIndexParams(lookup=True, range=False, enable_hnsw=False)),
+        (schema.VERSION, IntegerIndexParams(lookup=True, range=True, enable_hnsw=False)),
     ):
         edge.update(UpdateOperation.create_field_index(field, index))
     edge.flush()
@@ -126,9 +126,9 @@ class Shard:
                 self._update(
                     UpdateOperation.set_payload_by_filter(staged, {schema.STATE: schema.LIVE})
                 )
-            case wire.Withdraw(document_id=document_id, keep=keep):
+            case wire.Withdraw(document_id=document_id, before=before):
                 yield from self._delete(
-                    tenant_id, filters.of_document(tenant_id, document_id, but=keep)
+                    tenant_id, filters.of_versions(tenant_id, document_id, before=before)
                 )
             case wire.Discard(document_id=document_id, version=version):
                 yield from self._delete(
@@ -161,15 +161,22 @@ class Shard:
                 ]
             )
         )
-        # Reading a payload costs 10 µs, so each is read once, for both lists.
-        ids = {point.id for point in dense} | {point.id for point in sparse}
-        shown = PayloadSelector.Include([*schema.SHOWN])
-        records = self._edge.retrieve([*ids], with_payload=shown, with_vector=False)
+        # Payloads are not read here: at 10 µs each, two hundred cost more than the search.
         return wire.Found(
             dense=[(str(point.id), point.score) for point in dense],
             sparse=[(str(point.id), point.score) for point in sparse],
-            payloads={str(record.id): record.payload or {} for record in records},
         )
+
+    def fetch(self, request: wire.Fetch) -> wire.Fetched:
+        """The payloads of those of the ids that are the tenant's and visible."""
+        records, _ = self._edge.scroll(
+            ScrollRequest(
+                limit=len(request.ids),
+                filter=filters.visible_among(request.tenant_id, request.ids),
+                with_payload=PayloadSelector.Include([*schema.SHOWN]),
+            )
+        )
+        return wire.Fetched({str(record.id): record.payload or {} for record in records})
 
     def count(self, request: wire.Count) -> int:
         """How many points are visible."""
@@ -180,7 +187,8 @@ class Shard:
         info = self._edge.info()
         return wire.Described(
             points=info.points_count,
-            # Sparse vectors always count as indexed, dense ones once they are in a graph.
+            # Sparse vectors always count as indexed, dense ones once they are in a graph; deleted
+            # points may still count, so this is too low until they are cleared away.
             unindexed=max(0, 2 * info.points_count - info.indexed_vectors_count),
             dead=self._dead,
             segments=info.segments_count,

@@ -7,18 +7,17 @@ each returned payload is checked to be that tenant's.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from carrel.domain.errors import TooLarge
 from carrel.domain.filter import AnyOf, Between, Condition, During, Filter, fact
-from carrel.domain.ids import DocumentId, TenantId
+from carrel.domain.ids import ChunkId, DocumentId, TenantId
 from carrel.domain.vector import DenseVector, SparseVector
 from carrel.vectors import schema
 from carrel.vectors.edge import wire
 from carrel.vectors.edge.connections import Connections
-from carrel.vectors.store import Hit, Hits, Point
+from carrel.vectors.store import Hit, Hits, Point, StoredChunk
 
 # The engine serves one request at a time, 64 points in 4 ms: searches come in between.
 SLICE_POINTS = 64
@@ -86,8 +85,8 @@ class EdgeTenantVectors:
     async def publish(self, document_id: DocumentId, version: int) -> None:
         await self._write(wire.Publish(self._tenant_id, document_id, version))
 
-    async def withdraw(self, document_id: DocumentId, *, keep: int | None = None) -> None:
-        await self._write(wire.Withdraw(self._tenant_id, document_id, keep))
+    async def withdraw(self, document_id: DocumentId, *, before: int) -> None:
+        await self._write(wire.Withdraw(self._tenant_id, document_id, before))
 
     async def discard(self, document_id: DocumentId, version: int) -> None:
         await self._write(wire.Discard(self._tenant_id, document_id, version))
@@ -106,10 +105,17 @@ class EdgeTenantVectors:
             ),
             wire.Found,
         )
-        return Hits(
-            dense=self._hits(found.dense, found.payloads),
-            sparse=self._hits(found.sparse, found.payloads),
-        )
+        return Hits(dense=_hits(found.dense), sparse=_hits(found.sparse))
+
+    async def fetch(self, ids: Sequence[ChunkId]) -> dict[ChunkId, StoredChunk]:
+        if not ids:
+            return {}
+        request = wire.Fetch(self._tenant_id, list(ids))
+        fetched = await self._reads.ask(request, wire.Fetched)
+        return {
+            ChunkId(point_id): schema.to_chunk(self._tenant_id, point_id, payload)
+            for point_id, payload in fetched.payloads.items()
+        }
 
     async def count(self, document_id: DocumentId | None = None) -> int:
         request = wire.Count(self._tenant_id, document_id)
@@ -140,13 +146,9 @@ class EdgeTenantVectors:
             point.sparse.values,
         )
 
-    def _hits(
-        self, scored: list[tuple[str, float]], payloads: dict[str, dict[str, Any]]
-    ) -> list[Hit]:
-        return [
-            schema.to_hit(self._tenant_id, point_id, score, payloads[point_id])
-            for point_id, score in scored
-        ]
+
+def _hits(scored: list[tuple[str, float]]) -> list[Hit]:
+    return [Hit(ChunkId(point_id), score) for point_id, score in scored]
 
 
 def _float32(vector: DenseVector) -> bytes:

@@ -73,10 +73,10 @@ class Publish(OfTenant, tag=True):
 
 
 class Withdraw(OfTenant, tag=True):
-    """Delete a document, except version `keep`."""
+    """Delete a document's versions lower than `before`."""
 
     document_id: str
-    keep: int | None
+    before: int
 
 
 class Discard(OfTenant, tag=True):
@@ -106,6 +106,12 @@ class Search(OfTenant, tag=True):
     where: list[Term]
 
 
+class Fetch(OfTenant, tag=True):
+    """Read the visible points among these ids."""
+
+    ids: list[str]
+
+
 class Ping(msgspec.Struct, array_like=True, tag=True):
     """Say that you are there."""
 
@@ -119,7 +125,7 @@ class Optimise(msgspec.Struct, array_like=True, tag=True):
 
 
 Write = Stage | Publish | Withdraw | Discard | Erase
-Request = Write | Count | Search | Ping | Describe | Optimise
+Request = Write | Count | Search | Fetch | Ping | Describe | Optimise
 
 
 class Done(msgspec.Struct, array_like=True, tag=True):
@@ -133,10 +139,15 @@ class Counted(msgspec.Struct, array_like=True, tag=True):
 
 
 class Found(msgspec.Struct, array_like=True, tag=True):
-    """Both lists of a search as (point id, score), best first, and each point's payload once."""
+    """Both lists of a search as (point id, score), best first."""
 
     dense: list[tuple[str, float]]
     sparse: list[tuple[str, float]]
+
+
+class Fetched(msgspec.Struct, array_like=True, tag=True):
+    """The payloads of points, by id."""
+
     payloads: dict[str, dict[str, Any]]
 
 
@@ -156,7 +167,7 @@ class Refused(msgspec.Struct, array_like=True, tag=True):
     message: str
 
 
-Reply = Done | Counted | Found | Described | Refused
+Reply = Done | Counted | Found | Fetched | Described | Refused
 
 _encoder = msgspec.msgpack.Encoder()
 _requests = msgspec.msgpack.Decoder(Request)
