@@ -128,6 +128,51 @@ async def test_a_new_version_replaces_the_old_one(ours: TenantVectors) -> None:
     assert await ours.count(A) == 1
 
 
+async def test_a_document_of_groups_is_seen_by_those_groups_alone(
+    vector_store: VectorStore,
+) -> None:
+    tenant_id = new_tenant()
+    writer = vector_store.tenant(tenant_id)
+    await writer.stage([point(A, "apple for all"), point(B, "apple for few")])
+    await writer.publish(A, 1)
+    await writer.publish(B, 1, ["law", "board"])
+
+    async def seen(*groups: str) -> set[str]:
+        handle = vector_store.tenant(tenant_id, groups)
+        hits = await search(handle)
+        assert documents(hits.dense) == documents(hits.sparse)
+        assert await handle.count() == len(hits.dense)
+        return documents(hits.dense)
+
+    assert await seen() == {A}
+    assert await seen("law") == await seen("sales", "board") == {A, B}
+    for other in ("sales", "LAW", "la", "law,board", "everyone", "*", "group:law", ""):
+        assert await seen(other) == {A}, other
+    [hidden] = [
+        each
+        for each in (await search(vector_store.tenant(tenant_id, ["law"]))).dense
+        if each.document_id == B
+    ]
+    assert await writer.fetch([hidden.stored.chunk_id]) == {}
+
+    await writer.publish(B, 1, ["board"])
+    assert await seen("law") == {A}
+    await writer.publish(B, 1)
+    assert await seen() == {A, B}
+
+
+async def test_hidden_documents_do_not_change_a_score(vector_store: VectorStore) -> None:
+    tenant_id = new_tenant()
+    outsider = vector_store.tenant(tenant_id)
+    await publish(outsider, point(A, "apple plum"), point(B, "apple pear"))
+    before = await search(outsider, "apple plum")
+    hidden = [point(f"h{i}", "plum plum", dense=at_angle(i)) for i in range(50)]
+    await outsider.stage(hidden)
+    for each in hidden:
+        await outsider.publish(each.document_id, 1, ["board"])
+    assert await search(outsider, "apple plum") == before
+
+
 async def test_withdrawing_older_versions_leaves_newer_ones(ours: TenantVectors) -> None:
     await publish(ours, point(A, "apple two", version=2), point(A, "apple nine", version=9))
     await ours.withdraw(A, before=2)

@@ -23,6 +23,7 @@ from carrel.vectors.edge.process import EngineProcess
 from carrel.vectors.edge.store import EdgeVectorStore
 
 OURS = TenantId("ours")
+SEEN = [schema.EVERYONE]
 
 
 class Bench:
@@ -60,14 +61,14 @@ class Bench:
             )
             for p in staged
         ]
-        await self.write(wire.Stage(OURS, points), wire.Publish(OURS, name, 1))
+        await self.write(wire.Stage(OURS, points), wire.Publish(OURS, name, 1, SEEN))
 
     def found(self) -> list[str]:
         terms = words("apple")
-        request = wire.Search(OURS, EAST.tobytes(), terms.indices, terms.values, 1000, [])
+        request = wire.Search(OURS, SEEN, EAST.tobytes(), terms.indices, terms.values, 1000, [])
         hits = self.live.shard.search(request)
         ids = [point_id for point_id, _ in hits.dense]
-        fetched = self.live.shard.fetch(wire.Fetch(OURS, ids)) if ids else wire.Fetched({})
+        fetched = self.live.shard.fetch(wire.Fetch(OURS, SEEN, ids)) if ids else wire.Fetched({})
         return sorted(payload[schema.DOCUMENT] for payload in fetched.payloads.values())
 
     async def close(self) -> None:
@@ -208,7 +209,7 @@ async def test_a_full_disk_refuses_points_and_serves_on(
     await bench.publish("doc")
     monkeypatch.setattr(Folder, "free_bytes", lambda _: engine.LEAST_FREE_BYTES - 1)
     answering = Engine(bench.live, bench.compaction, bench.folder)
-    stage, count = wire.encode(wire.Stage(OURS, [])), wire.encode(wire.Count(OURS, None))
+    stage, count = wire.encode(wire.Stage(OURS, [])), wire.encode(wire.Count(OURS, SEEN, None))
     refused = wire.decode_reply(await answering.answer(stage))
     assert isinstance(refused, wire.Refused)
     assert refused.code == "storage_full"

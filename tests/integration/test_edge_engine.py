@@ -230,8 +230,8 @@ async def test_a_request_that_fails_is_refused_and_the_connection_lives_on(
     reader, writer = await asyncio.open_unix_connection(socket_path(folder))
     replies: list[wire.Reply] = []
     for request in (
-        wire.Search("t", b"123", [], [], 10, []),
-        wire.Search("t", EAST[:2].tobytes(), [], [], 10, []),
+        wire.Search("t", ["everyone"], b"123", [], [], 10, []),
+        wire.Search("t", ["everyone"], EAST[:2].tobytes(), [], [], 10, []),
         wire.Stage("t", [wire.Point("not a uuid", {}, EAST.tobytes(), [], [])]),
         wire.Ping(),
     ):

@@ -8,6 +8,7 @@ sort in their order.
 
 import hashlib
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from carrel.domain.document import Chunk
@@ -19,13 +20,12 @@ from carrel.vectors.store import Point, StoredChunk
 DENSE = "dense"
 SPARSE = "sparse"
 TENANT = "tenant_id"
-STATE = "state"
+VISIBLE_TO = "visible_to"
 DOCUMENT = "document_id"
 VERSION = "version"
 FACTS = "facts"
 METADATA = "metadata"
-STAGED = "staged"
-LIVE = "live"
+EVERYONE = "everyone"
 
 # What `to_hit` reads: a search returns these fields, and leaves the (larger) metadata.
 SHOWN = (
@@ -53,12 +53,26 @@ def chunk_id(tenant_id: TenantId, document_id: DocumentId, version: int, ordinal
     return ChunkId(str(uuid.UUID(int=bits)))
 
 
+def published_to(groups: Collection[str]) -> list[str]:
+    """What a published point says of who may see it; a staged one names nobody."""
+    return [_group(name) for name in groups] or [EVERYONE]
+
+
+def seen_by(groups: Collection[str]) -> list[str]:
+    """What a caller of these groups may see: points that name one of the values."""
+    return [EVERYONE, *(_group(name) for name in groups)]
+
+
+def _group(name: str) -> str:
+    return f"group:{name}"  # no name of a group is `everyone`
+
+
 def to_payload(tenant_id: TenantId, point: Point) -> dict[str, Any]:
     """The stored payload of a freshly staged point."""
     chunk = point.chunk
     return {
         TENANT: tenant_id,
-        STATE: STAGED,
+        VISIBLE_TO: [],
         DOCUMENT: point.document_id,
         VERSION: point.version,
         "ordinal": chunk.ordinal,

@@ -5,11 +5,13 @@ one tenant, and every operation goes through such a handle: there is no way to
 write an unscoped query.
 
 A document's points are *staged* (stored, invisible) and then *published*
-(visible) together. Which version of a document counts is the metadata
-database's to say; the store may for a moment hold two.
+together: visible to all of the tenant, or to some groups of it. A handle sees
+what is published for all and for the groups that it was made with. Which version
+of a document counts is the metadata database's to say; the store may for a
+moment hold two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,8 +72,13 @@ class TenantVectors(Protocol):
         """Store *points*, invisible to searches. The same chunk again replaces itself."""
         ...
 
-    async def publish(self, document_id: DocumentId, version: int) -> None:
-        """Make the version's staged points visible, all at once; durable on return."""
+    async def publish(
+        self, document_id: DocumentId, version: int, groups: Collection[str] = ()
+    ) -> None:
+        """Make the version's points visible, all at once; durable on return.
+
+        To *groups* alone where some are given, else to all of the tenant.
+        """
         ...
 
     async def withdraw(self, document_id: DocumentId, *, before: int) -> None:
@@ -87,8 +94,8 @@ class TenantVectors(Protocol):
     ) -> Hits:
         """The *limit* nearest visible chunks by cosine, and as many by BM25.
 
-        BM25's IDF is computed over this tenant's visible chunks alone. Equal scores
-        come in any order.
+        BM25's IDF is computed over the chunks visible to this handle alone. Equal
+        scores come in any order.
         """
         ...
 
@@ -108,8 +115,8 @@ class TenantVectors(Protocol):
 class VectorStore(Protocol):
     """A place for points of many tenants."""
 
-    def tenant(self, tenant_id: TenantId) -> TenantVectors:
-        """The handle of one tenant: the only way to its points."""
+    def tenant(self, tenant_id: TenantId, groups: Collection[str] = ()) -> TenantVectors:
+        """The handle of one tenant, with the sight of *groups*: the only way to its points."""
         ...
 
     async def ping(self) -> None:

@@ -124,14 +124,14 @@ async def test_a_cancelled_request_does_not_leave_its_reply_to_the_next(
         return wire.Counted(1)
 
     engine.answer = count
-    abandoned = asyncio.ensure_future(connections.ask(wire.Count(THEIRS, None), wire.Counted))
+    abandoned = asyncio.ensure_future(connections.ask(wire.Count(THEIRS, [], None), wire.Counted))
     await asked.wait()
     abandoned.cancel()
     with pytest.raises(asyncio.CancelledError):
         await abandoned
     released.set()
     for _ in range(3):
-        assert await connections.ask(wire.Count(OURS, None), wire.Counted) == wire.Counted(1)
+        assert await connections.ask(wire.Count(OURS, [], None), wire.Counted) == wire.Counted(1)
 
 
 async def test_a_request_that_is_not_answered_in_time_fails(

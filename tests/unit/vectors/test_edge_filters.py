@@ -11,11 +11,11 @@ from carrel.vectors.edge import filters, wire
     "made",
     [
         filters.of_tenant("ours"),
-        filters.visible("ours"),
-        filters.visible("ours", [wire.HasFact(["a"])], "doc"),
+        filters.visible("ours", ["everyone"]),
+        filters.visible("ours", [], [wire.HasFact(["a"])], "doc"),
         filters.of_version("ours", "doc", 1),
         filters.of_versions("ours", "doc", before=2),
-        filters.visible_among("ours", ["00000000-0000-0000-0000-000000000000"]),
+        filters.visible_among("ours", ["everyone"], ["00000000-0000-0000-0000-000000000000"]),
         filters.with_ids("ours", ["00000000-0000-0000-0000-000000000000"]),
     ],
 )

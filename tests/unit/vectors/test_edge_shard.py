@@ -16,6 +16,7 @@ from carrel.vectors.edge import wire
 from carrel.vectors.edge.shard import IncompatibleShard, Shard, create_shard
 
 OURS = TenantId("ours")
+SEEN = [schema.EVERYONE]
 THEIRS = TenantId("theirs")
 
 
@@ -49,32 +50,32 @@ def write(shard: Shard, request: wire.Write) -> None:
 
 def texts(shard: Shard, tenant_id: TenantId) -> list[str]:
     terms = words("apple")
-    request = wire.Search(tenant_id, EAST.tobytes(), terms.indices, terms.values, 10, [])
+    request = wire.Search(tenant_id, SEEN, EAST.tobytes(), terms.indices, terms.values, 10, [])
     found = shard.search(request)
     ids = [point_id for point_id, _ in (*found.dense, *found.sparse)]
-    fetched = shard.fetch(wire.Fetch(tenant_id, ids)) if ids else wire.Fetched({})
+    fetched = shard.fetch(wire.Fetch(tenant_id, SEEN, ids)) if ids else wire.Fetched({})
     return [payload["text"] for payload in fetched.payloads.values()]
 
 
 def test_an_id_of_another_tenant_does_not_overwrite_its_point(shard: Shard) -> None:
     write(shard, wire.Stage(OURS, [staged(OURS, "apple ours")]))
-    write(shard, wire.Publish(OURS, "doc", 1))
+    write(shard, wire.Publish(OURS, "doc", 1, SEEN))
     write(shard, wire.Stage(THEIRS, [staged(THEIRS, "apple theirs")]))
-    write(shard, wire.Publish(THEIRS, "doc", 1))
+    write(shard, wire.Publish(THEIRS, "doc", 1, SEEN))
     assert texts(shard, OURS) == ["apple ours"]
     assert texts(shard, THEIRS) == []
 
 
 def test_a_point_belongs_to_the_tenant_of_its_request(shard: Shard) -> None:
     write(shard, wire.Stage(THEIRS, [staged(OURS, "apple")]))
-    write(shard, wire.Publish(OURS, "doc", 1))
-    write(shard, wire.Publish(THEIRS, "doc", 1))
+    write(shard, wire.Publish(OURS, "doc", 1, SEEN))
+    write(shard, wire.Publish(THEIRS, "doc", 1, SEEN))
     assert texts(shard, OURS) == []
     assert texts(shard, THEIRS) == ["apple"]
 
 
 def test_no_point_is_born_visible(shard: Shard) -> None:
-    write(shard, wire.Stage(OURS, [staged(OURS, "apple", **{schema.STATE: schema.LIVE})]))
+    write(shard, wire.Stage(OURS, [staged(OURS, "apple", **{schema.VISIBLE_TO: SEEN})]))
     assert texts(shard, OURS) == []
 
 
@@ -95,7 +96,7 @@ def test_what_is_published_survives_a_power_cut(shard: Shard, tmp_path: Path) ->
     after = tmp_path / "after"
     shutil.copytree(shard.directory, after)
     write(shard, wire.Stage(OURS, [staged(OURS, "apple")]))
-    write(shard, wire.Publish(OURS, "doc", 1))
+    write(shard, wire.Publish(OURS, "doc", 1, SEEN))
 
     shutil.rmtree(after / "wal")
     (after / "wal").mkdir()

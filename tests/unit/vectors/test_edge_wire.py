@@ -20,7 +20,15 @@ def test_every_request_about_points_names_a_tenant() -> None:
     [
         wire.Stage("t", [wire.Point("id", {"a": [1, None, 2.5, "ü"]}, b"\x00\x01", [1], [0.5])]),
         wire.Withdraw("t", "d", 2),
-        wire.Search("t", b"", [], [], 1, [wire.HasFact(["a"]), wire.NumberWithin("f", None, 1.0)]),
+        wire.Search(
+            "t",
+            ["everyone"],
+            b"",
+            [],
+            [],
+            1,
+            [wire.HasFact(["a"]), wire.NumberWithin("f", None, 1.0)],
+        ),
         wire.Ping(),
     ],
 )

@@ -25,9 +25,20 @@ def of_tenant(tenant_id: str) -> Filter:
     return Filter(must=[_is(schema.TENANT, tenant_id)])
 
 
-def visible(tenant_id: str, where: Sequence[Term] = (), document_id: str | None = None) -> Filter:
-    """The tenant's published points for which all of *where* holds."""
-    conditions = [_is(schema.TENANT, tenant_id), _is(schema.STATE, schema.LIVE)]
+def visible(
+    tenant_id: str,
+    sees: Sequence[str],
+    where: Sequence[Term] = (),
+    document_id: str | None = None,
+) -> Filter:
+    """The tenant's points that are published for one of *sees*, and for which all of *where* holds.
+
+    Nothing where *sees* is empty.
+    """
+    conditions = [
+        _is(schema.TENANT, tenant_id),
+        FieldCondition(schema.VISIBLE_TO, match=MatchAny([*sees])),
+    ]
     if document_id is not None:
         conditions.append(_is(schema.DOCUMENT, document_id))
     return Filter(must=[*conditions, *(_condition(term) for term in where)])
@@ -54,8 +65,8 @@ def of_versions(tenant_id: str, document_id: str, *, before: int) -> Filter:
     )
 
 
-def visible_among(tenant_id: str, ids: Sequence[str]) -> Filter:
-    scope = visible(tenant_id)
+def visible_among(tenant_id: str, sees: Sequence[str], ids: Sequence[str]) -> Filter:
+    scope = visible(tenant_id, sees)
     return Filter(must=[*(scope.must or []), HasIdCondition(set(ids))])
 
 

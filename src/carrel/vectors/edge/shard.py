@@ -83,7 +83,7 @@ def create_shard(directory: Path, dimensions: int) -> None:
     plain = KeywordIndexParams(enable_hnsw=False)
     for field, index in (
         (schema.TENANT, KeywordIndexParams(is_tenant=True)),
-        (schema.STATE, plain),
+        (schema.VISIBLE_TO, plain),
         (schema.DOCUMENT, plain),
         (schema.FACTS, plain),
         (schema.VERSION, IntegerIndexParams(lookup=True, range=True, enable_hnsw=False)),
@@ -120,12 +120,11 @@ class Shard:
         match request:
             case wire.Stage(points=points):
                 self._upsert(tenant_id, points)
-            case wire.Publish(document_id=document_id, version=version):
+            case wire.Publish(document_id=document_id, version=version, visible_to=visible_to):
                 # One operation, whatever the size: a document appears as a whole.
                 staged = filters.of_version(tenant_id, document_id, version)
-                self._update(
-                    UpdateOperation.set_payload_by_filter(staged, {schema.STATE: schema.LIVE})
-                )
+                payload = {schema.VISIBLE_TO: visible_to}
+                self._update(UpdateOperation.set_payload_by_filter(staged, payload))
             case wire.Withdraw(document_id=document_id, before=before):
                 yield from self._delete(
                     tenant_id, filters.of_versions(tenant_id, document_id, before=before)
@@ -140,9 +139,9 @@ class Shard:
 
     def search(self, request: wire.Search) -> wire.Found:
         """Both lists of *request*, from the tenant's visible points alone."""
-        scope = filters.visible(request.tenant_id, request.where)
-        # The corpus is the tenant's, whatever is filtered: a word is as rare in every search.
-        corpus = filters.visible(request.tenant_id)
+        scope = filters.visible(request.tenant_id, request.sees, request.where)
+        # The corpus is what may be seen, whatever is filtered: a word is as rare in every search.
+        corpus = filters.visible(request.tenant_id, request.sees)
         terms = SparseVector(request.indices, request.values)
         dense, sparse = self._edge.query_batch(
             QueryBatchRequest(
@@ -172,7 +171,7 @@ class Shard:
         records, _ = self._edge.scroll(
             ScrollRequest(
                 limit=len(request.ids),
-                filter=filters.visible_among(request.tenant_id, request.ids),
+                filter=filters.visible_among(request.tenant_id, request.sees, request.ids),
                 with_payload=PayloadSelector.Include([*schema.SHOWN]),
             )
         )
@@ -180,7 +179,7 @@ class Shard:
 
     def count(self, request: wire.Count) -> int:
         """How many points are visible."""
-        scope = filters.visible(request.tenant_id, document_id=request.document_id)
+        scope = filters.visible(request.tenant_id, request.sees, document_id=request.document_id)
         return self._edge.count(CountRequest(filter=scope))
 
     def describe(self) -> wire.Described:
@@ -254,7 +253,7 @@ def _edge_point(tenant_id: str, point: wire.Point) -> EdgePoint:
             schema.SPARSE: SparseVector(point.indices, point.values),
         },
         # Whatever the payload says, the point is this tenant's and not yet visible.
-        point.payload | {schema.TENANT: tenant_id, schema.STATE: schema.STAGED},
+        point.payload | {schema.TENANT: tenant_id, schema.VISIBLE_TO: []},
     )
 
 

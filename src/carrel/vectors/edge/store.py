@@ -5,7 +5,7 @@ a host share. Each request names the tenant that the handle was made for, and
 each returned payload is checked to be that tenant's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +47,8 @@ class EdgeVectorStore:
             folder, limit=WRITE_CONNECTIONS, timeout_seconds=write_timeout_seconds
         )
 
-    def tenant(self, tenant_id: TenantId) -> "EdgeTenantVectors":
-        return EdgeTenantVectors(tenant_id, self._reads, self._writes)
+    def tenant(self, tenant_id: TenantId, groups: Collection[str] = ()) -> "EdgeTenantVectors":
+        return EdgeTenantVectors(tenant_id, schema.seen_by(groups), self._reads, self._writes)
 
     async def ping(self) -> None:
         await self._reads.ask(wire.Ping(), wire.Done)
@@ -73,8 +73,11 @@ class EdgeVectorStore:
 class EdgeTenantVectors:
     """One tenant's points in the engine."""
 
-    def __init__(self, tenant_id: TenantId, reads: Connections, writes: Connections) -> None:
+    def __init__(
+        self, tenant_id: TenantId, sees: list[str], reads: Connections, writes: Connections
+    ) -> None:
         self._tenant_id = tenant_id
+        self._sees = sees
         self._reads = reads
         self._writes = writes
 
@@ -82,8 +85,11 @@ class EdgeTenantVectors:
         for start in range(0, len(points), SLICE_POINTS):
             await self._stage([self._point(p) for p in points[start : start + SLICE_POINTS]])
 
-    async def publish(self, document_id: DocumentId, version: int) -> None:
-        await self._write(wire.Publish(self._tenant_id, document_id, version))
+    async def publish(
+        self, document_id: DocumentId, version: int, groups: Collection[str] = ()
+    ) -> None:
+        visible_to = schema.published_to(groups)
+        await self._write(wire.Publish(self._tenant_id, document_id, version, visible_to))
 
     async def withdraw(self, document_id: DocumentId, *, before: int) -> None:
         await self._write(wire.Withdraw(self._tenant_id, document_id, before))
@@ -97,6 +103,7 @@ class EdgeTenantVectors:
         found = await self._reads.ask(
             wire.Search(
                 self._tenant_id,
+                self._sees,
                 _float32(dense),
                 sparse.indices,
                 sparse.values,
@@ -110,7 +117,7 @@ class EdgeTenantVectors:
     async def fetch(self, ids: Sequence[ChunkId]) -> dict[ChunkId, StoredChunk]:
         if not ids:
             return {}
-        request = wire.Fetch(self._tenant_id, list(ids))
+        request = wire.Fetch(self._tenant_id, self._sees, list(ids))
         fetched = await self._reads.ask(request, wire.Fetched)
         return {
             ChunkId(point_id): schema.to_chunk(self._tenant_id, point_id, payload)
@@ -118,7 +125,7 @@ class EdgeTenantVectors:
         }
 
     async def count(self, document_id: DocumentId | None = None) -> int:
-        request = wire.Count(self._tenant_id, document_id)
+        request = wire.Count(self._tenant_id, self._sees, document_id)
         return (await self._reads.ask(request, wire.Counted)).points
 
     async def erase(self) -> None:

@@ -66,10 +66,11 @@ class Stage(OfTenant, tag=True):
 
 
 class Publish(OfTenant, tag=True):
-    """Make a version visible."""
+    """Make a version visible to whoever may see one of `visible_to`."""
 
     document_id: str
     version: int
+    visible_to: list[str]
 
 
 class Withdraw(OfTenant, tag=True):
@@ -91,14 +92,16 @@ class Erase(OfTenant, tag=True):
 
 
 class Count(OfTenant, tag=True):
-    """Count visible points, of one document or of all."""
+    """Count the points that `sees` may see, of one document or of all."""
 
+    sees: list[str]
     document_id: str | None
 
 
 class Search(OfTenant, tag=True):
-    """Find the nearest visible points by cosine and by BM25, `limit` of each."""
+    """Find the nearest points that `sees` may see, by cosine and by BM25, `limit` of each."""
 
+    sees: list[str]
     dense: bytes
     indices: list[int]
     values: list[float]
@@ -107,8 +110,9 @@ class Search(OfTenant, tag=True):
 
 
 class Fetch(OfTenant, tag=True):
-    """Read the visible points among these ids."""
+    """Read the points among these ids that `sees` may see."""
 
+    sees: list[str]
     ids: list[str]
 
 
