@@ -5,9 +5,9 @@ A citation points at characters that exist: `quote` is the document's text from
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from carrel.domain.answer import Citation
 from carrel.domain.document import Passage
@@ -20,6 +20,7 @@ _MARK = re.compile(r"\s?\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\](?!\()")
 _WORD = re.compile(r"\w+")
 _ENDING = re.compile(r"[.!?…。]*[\"'”’»)\]]*")
 _STEM_LETTERS = 6
+_Sentence = tuple[int, int, set[str]]  # where it starts and ends, and its words
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ def _claim(text: str, at: int) -> str:
 
 
 def _citation(number: int, passage: Passage, claims: Sequence[str]) -> Citation:
-    spans = [_best_span(claim, passage) for claim in claims]
+    sentences = cache(lambda: _sentences(passage.text))  # split once, if at all
+    spans = [_best_span(claim, passage, sentences) for claim in claims]
     best = max(spans, key=lambda span: span.support)
     return Citation(
         index=number,
@@ -104,7 +106,7 @@ def _citation(number: int, passage: Passage, claims: Sequence[str]) -> Citation:
     )
 
 
-def _best_span(claim: str, passage: Passage) -> _Span:
+def _best_span(claim: str, passage: Passage, sentences: Callable[[], list[_Sentence]]) -> _Span:
     words = claim.split()
     # A claim of three words or fewer stands in many places by chance.
     if len(words) > 3 and (found := _verbatim(claim, words, passage.text)):
@@ -112,7 +114,7 @@ def _best_span(claim: str, passage: Passage) -> _Span:
         return _Span(found[0], ending.end() if ending else found[1], 2.0)
     best = _Span(0, len(passage.text), 0.0)
     claimed = _stems(claim)
-    for start, end, stems in _sentences(passage.text):
+    for start, end, stems in sentences():
         # Dice's coefficient: long sentences don't win by their length.
         support = 2 * len(claimed & stems) / ((len(claimed) + len(stems)) or 1)
         if support > best.support:
@@ -130,11 +132,10 @@ def _verbatim(claim: str, words: Sequence[str], text: str) -> tuple[int, int] | 
     return match.span() if match else None
 
 
-@lru_cache(maxsize=1024)  # popular passages are cited again and again
-def _sentences(text: str) -> tuple[tuple[int, int, frozenset[str]], ...]:
-    return tuple((each.start, each.end, _stems(readable(text, each))) for each in split(text))
+def _sentences(text: str) -> list[_Sentence]:
+    return [(each.start, each.end, _stems(readable(text, each))) for each in split(text)]
 
 
-def _stems(text: str) -> frozenset[str]:
+def _stems(text: str) -> set[str]:
     """Words by their first letters, which is stem enough to compare two sentences."""
-    return frozenset(word.casefold()[:_STEM_LETTERS] for word in _WORD.findall(text))
+    return {word.casefold()[:_STEM_LETTERS] for word in _WORD.findall(text)}

@@ -7,7 +7,7 @@ writer came between.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import URL, Engine, Executable, Row, create_engine, event, make_url, text
@@ -48,7 +48,9 @@ class Database:
             asyncio.Lock() if self.is_sqlite else contextlib.nullcontext()
         )
 
-    async def fetch(self, query: Executable) -> Sequence[Row[*tuple[Any, ...]]]:
+    async def fetch(
+        self, query: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[Row[*tuple[Any, ...]]]:
         """The rows of one query, outside of any transaction: the cheapest way to read.
 
         On Postgres it is one round trip. On SQLite it is one visit to a thread, where
@@ -56,9 +58,9 @@ class Database:
         """
         with _translated():
             if self._reader is not None:
-                return await asyncio.to_thread(_fetch, self._reader, query)
+                return await asyncio.to_thread(_fetch, self._reader, query, parameters)
             async with self._autocommit.connect() as connection:
-                return (await connection.execute(query)).all()
+                return (await connection.execute(query, parameters)).all()
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection]:
@@ -122,9 +124,11 @@ def _open_reader(url: URL, pool_size: int) -> Engine:
     return reader
 
 
-def _fetch(reader: Engine, query: Executable) -> Sequence[Row[*tuple[Any, ...]]]:
+def _fetch(
+    reader: Engine, query: Executable, parameters: Mapping[str, Any] | None
+) -> Sequence[Row[*tuple[Any, ...]]]:
     with reader.connect() as connection:
-        return connection.execute(query).all()
+        return connection.execute(query, parameters).all()
 
 
 def _configure_reader(connection: Any, _record: object) -> None:

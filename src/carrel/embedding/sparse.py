@@ -6,7 +6,7 @@ of Qdrant's own BM25, so every store can hold them.
 
 import time
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from carrel.domain.vector import SparseVector
@@ -23,6 +23,9 @@ _SATURATION = 0.5
 _LENGTH_PENALTY = 0.35
 
 
+_WORD = 24  # characters: words are worth remembering, sentences are not asked for twice
+
+
 class Bm25Encoder:
     """Encodes questions and chunks with the stemmer and stop words of *language*.
 
@@ -34,6 +37,7 @@ class Bm25Encoder:
     ) -> None:
         self._language = language
         self._average_length = average_length
+        self._terms_of_word = lru_cache(maxsize=16_384)(self._terms)
 
     @cached_property
     def _bm25(self) -> "Bm25":
@@ -70,4 +74,7 @@ class Bm25Encoder:
 
     def terms(self, text: str) -> frozenset[int]:
         """The ids of the stems of *text*, without its stop words."""
+        return self._terms_of_word(text) if len(text) <= _WORD else self._terms(text)
+
+    def _terms(self, text: str) -> frozenset[int]:
         return frozenset(self._bm25.embed_query(text).indices)

@@ -6,14 +6,13 @@ keeps the distances that a fusion of ranks throws away. Equal hits give equal
 rankings.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from carrel.domain.ids import ChunkId
 from carrel.vectors.store import Hits
 
 
-@dataclass(frozen=True, slots=True)
-class FusedHit:
+class FusedHit(NamedTuple):  # made two hundred times for a question: cheaper than a dataclass
     """A chunk with its fused score in [0, 1], and what each list gave it (None: not listed)."""
 
     chunk_id: ChunkId
@@ -25,6 +24,9 @@ class FusedHit:
 # The share of BM25, by the kind that an embedder's identity starts with. A
 # stronger embedder deserves more of the score (bench/retrieval).
 _ALPHA = {"static": 0.7, "onnx": 0.3, "http": 0.3}
+
+
+_TINY = 1e-9  # stands for the highest BM25 score where there is none
 
 
 def alpha_for(identity: str) -> float:
@@ -42,17 +44,16 @@ def fuse(hits: Hits, *, alpha: float) -> list[FusedHit]:
     """
     cosines = {hit.chunk_id: hit.score for hit in hits.dense}
     bm25s = {hit.chunk_id: hit.score for hit in hits.sparse}
-    lowest = min(cosines.values(), default=0.0)
-    highest = max(bm25s.values(), default=0.0)
+    unlisted = (1 - alpha) * _clip(min(cosines.values(), default=0.0))
+    dense = {chunk: (1 - alpha) * _clip(cosine) for chunk, cosine in cosines.items()}
+    per_bm25 = alpha / max(max(bm25s.values(), default=0.0), _TINY)
+    scores = dense | {
+        chunk: dense.get(chunk, unlisted) + per_bm25 * max(bm25, 0.0)
+        for chunk, bm25 in bm25s.items()
+    }
+    ranked = sorted(scores.items(), key=lambda each: (-each[1], each[0]))
+    return [FusedHit(chunk, score, cosines.get(chunk), bm25s.get(chunk)) for chunk, score in ranked]
 
-    def fused(chunk: ChunkId) -> float:
-        near = min(max(cosines.get(chunk, lowest), 0.0), 1.0)
-        matching = max(bm25s.get(chunk, 0.0), 0.0) / highest if highest > 0 else 0.0
-        return (1 - alpha) * near + alpha * matching
 
-    ranked = [
-        FusedHit(chunk, fused(chunk), cosines.get(chunk), bm25s.get(chunk))
-        for chunk in cosines.keys() | bm25s.keys()
-    ]
-    ranked.sort(key=lambda each: (-each.score, each.chunk_id))
-    return ranked
+def _clip(cosine: float) -> float:
+    return min(max(cosine, 0.0), 1.0)

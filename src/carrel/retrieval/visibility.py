@@ -3,12 +3,32 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, bindparam, select
 
 from carrel.database.engine import Database
 from carrel.database.tables import documents, versions
 from carrel.domain.document import Metadata
 from carrel.domain.ids import DocumentId, TenantId
+
+# Written once: to build the statement would take as long as to run it.
+_LIVE = (
+    select(documents.c.id, versions.c.version, versions.c.title, versions.c.metadata)
+    .select_from(
+        documents.join(
+            versions,
+            and_(
+                versions.c.tenant_id == documents.c.tenant_id,
+                versions.c.document_id == documents.c.id,
+                versions.c.version == documents.c.live_version,
+            ),
+        )
+    )
+    .where(
+        documents.c.tenant_id == bindparam("tenant_id"),
+        documents.c.id.in_(bindparam("ids", expanding=True)),
+        ~documents.c.deleted,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +46,5 @@ async def live_documents(
     """Those of *ids* that are the tenant's and visible."""
     if not ids:
         return {}
-    shown = and_(
-        versions.c.tenant_id == documents.c.tenant_id,
-        versions.c.document_id == documents.c.id,
-        versions.c.version == documents.c.live_version,
-    )
-    query = (
-        select(documents.c.id, versions.c.version, versions.c.title, versions.c.metadata)
-        .select_from(documents.join(versions, shown))
-        .where(
-            documents.c.tenant_id == tenant_id,
-            documents.c.id.in_(list(ids)),
-            ~documents.c.deleted,
-        )
-    )
-    rows = await database.fetch(query)
+    rows = await database.fetch(_LIVE, {"tenant_id": tenant_id, "ids": list(ids)})
     return {row.id: LiveDocument(row.version, row.title, row.metadata) for row in rows}

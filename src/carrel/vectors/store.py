@@ -13,7 +13,7 @@ moment hold two.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from carrel.domain.document import Chunk, Metadata
 from carrel.domain.filter import Filter
@@ -34,8 +34,7 @@ class Point:
     metadata: Metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A chunk that one list of a search names, with that list's score (cosine, or BM25)."""
 
     chunk_id: ChunkId
