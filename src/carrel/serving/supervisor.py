@@ -7,6 +7,7 @@ end of their standard input, so none is left behind, not even by kill -9.
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 STEADY_SECONDS = 10.0
 STOP_SECONDS = 15.0
+# Memory that nobody would use: allocator arenas and algebra buffers for each thread.
+SPARING = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class CannotRun(Exception):
@@ -61,6 +64,7 @@ class Child:
                 *self._spec.arguments,
                 stdin=asyncio.subprocess.PIPE,
                 pass_fds=tuple(self._spec.descriptors),
+                env=SPARING | os.environ,
                 start_new_session=True,  # Ctrl-C reaches the supervisor, which stops in order
             )
             status = await self._process.wait()

@@ -49,7 +49,7 @@ class Parser:
         chunk_tokens: int = 200,
         chunk_overlap_tokens: int = 40,
         documents_per_process: int = 100,
-        idle_seconds: float = 60,
+        idle_seconds: float = 10,
         text_characters: int = 20_000_000,
         chunks: int = 50_000,
     ) -> None:
