@@ -20,7 +20,7 @@ PARSERS_GONE_WITHIN_SECONDS = 120.0
 
 
 async def measure(run: Run) -> list[Figure]:
-    """MiB at once, and once idle parsers have ended (a minute later; not with `quick`)."""
+    """MiB at once, and once idle parsers have ended (some seconds later; not with `quick`)."""
     with running(run.folder) as server:
         assert server.process is not None
         async with two_tenants(server.url, ADMIN_KEY) as pair:

@@ -2,7 +2,7 @@
 
 Whatever a document does to its parser, it fails alone and with a reason; the process that
 asked holds neither the parser's memory nor its processor time. Children are kept
-warm between documents and gone after an idle minute.
+warm between documents and gone after ten idle seconds.
 """
 
 import asyncio
