@@ -140,12 +140,12 @@ class Settings(BaseSettings):
     def sql_url(self) -> str:
         """The database's URL with the driver that Carrel uses."""
         if self.database_url is None:
-            return f"sqlite+aiosqlite:///{self.data_dir / 'carrel.db'}"
+            return f"sqlite:///{self.data_dir / 'carrel.db'}"
         url = self.database_url.get_secret_value()
         for plain in ("postgresql://", "postgres://"):
             if url.startswith(plain):
                 return "postgresql+asyncpg://" + url.removeprefix(plain)
-        return url.replace("sqlite://", "sqlite+aiosqlite://", 1) if url[:9] == "sqlite://" else url
+        return url
 
 
 class SettingsError(Exception):

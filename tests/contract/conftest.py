@@ -1,5 +1,6 @@
 """Every implementation of a port, each as a fixture that tests ask for by the port's name."""
 
+import asyncio
 import secrets
 import socket
 import subprocess
@@ -8,12 +9,15 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.contract.local_qdrant import LocalQdrant
+from tests.contract.qdrant_wire import WireQdrant, listening
 from tests.contract.sample_points import DIMENSIONS
 
 from carrel.domain.ids import TenantId
 from carrel.vectors.edge.address import socket_path
 from carrel.vectors.edge.process import engine_command
 from carrel.vectors.edge.store import EdgeVectorStore
+from carrel.vectors.server.store import QdrantServerStore
 from carrel.vectors.store import TenantVectors, VectorStore
 
 
@@ -39,7 +43,26 @@ async def edge_store(edge_folder: Path) -> AsyncIterator[VectorStore]:
     await store.close()
 
 
-@pytest.fixture(params=["edge"])
+@pytest.fixture
+async def server_local_store() -> AsyncIterator[VectorStore]:
+    """The server's adapter over the client's local mode, which has no indexes and no replicas."""
+    store = QdrantServerStore("http://unused", dimensions=DIMENSIONS, client=LocalQdrant())
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def server_wire_store() -> AsyncIterator[VectorStore]:
+    """The same, with gRPC in between."""
+    async with listening(WireQdrant()) as port:
+        store = await asyncio.to_thread(  # the client reads its own version from the disk
+            QdrantServerStore, "http://127.0.0.1", grpc_port=port, dimensions=DIMENSIONS
+        )
+        yield store
+        await store.close()
+
+
+@pytest.fixture(params=["edge", "server_local", "server_wire"])
 def vector_store(request: pytest.FixtureRequest) -> VectorStore:
     """Each implementation of `VectorStore`; tests share it and bring tenants of their own."""
     return request.getfixturevalue(f"{request.param}_store")

@@ -14,7 +14,7 @@ from carrel.tenancy.store import TenantStore
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path / 'carrel.db'}"
+        return f"sqlite:///{tmp_path / 'carrel.db'}"
     return request.getfixturevalue("postgres_url")
 
 

@@ -36,7 +36,7 @@ def test_every_variable_of_the_example_is_a_setting():
 def test_defaults_need_no_environment():
     settings = load_settings({})
     assert settings.data_dir == Path.cwd() / ".carrel"
-    assert settings.sql_url == f"sqlite+aiosqlite:///{Path.cwd()}/.carrel/carrel.db"
+    assert settings.sql_url == f"sqlite:///{Path.cwd()}/.carrel/carrel.db"
 
 
 def test_nested_settings_are_read(monkeypatch: pytest.MonkeyPatch):

@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, and_, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from carrel.database.engine import Database
+from carrel.database.engine import Database, Transaction
 from carrel.database.tables import documents, tenants, versions
 from carrel.domain.document import Document
 from carrel.domain.errors import InvalidRequest, NotFound
@@ -131,7 +130,7 @@ class DocumentStore:
             await add_job(connection, "remove", tenant_id, document_id, row.newest_version)
 
 
-async def bump_corpus(connection: AsyncConnection, tenant_id: TenantId) -> None:
+async def bump_corpus(connection: Transaction, tenant_id: TenantId) -> None:
     """Record, in the caller's transaction, that what the tenant's searches return may change."""
     await connection.execute(
         update(tenants)

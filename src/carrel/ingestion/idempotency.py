@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from carrel.database.engine import Database
+from carrel.database.engine import Database, Transaction
 from carrel.database.tables import idempotency_keys as table
 from carrel.domain.errors import Conflict, InvalidRequest
 from carrel.domain.ids import DocumentId, TenantId
@@ -62,7 +61,7 @@ async def begin(database: Database, tenant_id: TenantId, key: str) -> Carried | 
 
 
 async def complete(
-    connection: AsyncConnection,
+    connection: Transaction,
     tenant_id: TenantId,
     key: str,
     body_hash: str,

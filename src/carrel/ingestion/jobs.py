@@ -11,9 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import and_, delete, exists, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from carrel.database.engine import Database
+from carrel.database.engine import Database, Transaction
 from carrel.database.tables import jobs
 from carrel.domain.ids import DocumentId, JobId, TenantId, new_id
 
@@ -37,7 +36,7 @@ class Job:
 
 
 async def add_job(
-    connection: AsyncConnection,
+    connection: Transaction,
     kind: JobKind,
     tenant_id: TenantId,
     document_id: DocumentId,
@@ -129,7 +128,7 @@ class JobQueue:
         async with self._database.write() as connection:
             await self.renew(connection, job)
 
-    async def renew(self, connection: AsyncConnection, job: Job) -> None:
+    async def renew(self, connection: Transaction, job: Job) -> None:
         """Keep the job for another lease, within the caller's transaction.
 
         Raises:
@@ -140,7 +139,7 @@ class JobQueue:
         if (await connection.execute(statement)).rowcount == 0:
             raise LeaseLost
 
-    async def finish(self, connection: AsyncConnection, job: Job) -> None:
+    async def finish(self, connection: Transaction, job: Job) -> None:
         """End the job within the caller's transaction, which holds its results.
 
         Raises:

@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from carrel.database.engine import Database
+from carrel.database.engine import Database, Transaction
 from carrel.database.tables import documents, versions
 from carrel.domain.document import Document, Metadata, Scalar
 from carrel.domain.errors import Conflict, InvalidRequest
@@ -156,7 +155,7 @@ class _Newest:
 
 
 async def _newest(
-    connection: AsyncConnection, tenant_id: TenantId, document_id: DocumentId
+    connection: Transaction, tenant_id: TenantId, document_id: DocumentId
 ) -> _Newest | None:
     query = (
         select(versions.c.version, versions.c.content_hash, versions.c.status, documents.c.deleted)
@@ -176,7 +175,7 @@ async def _newest(
 
 
 async def _put_document(
-    connection: AsyncConnection,
+    connection: Transaction,
     tenant_id: TenantId,
     document_id: DocumentId,
     version: int,

@@ -43,5 +43,5 @@ def configure_logging(level: str, style: Literal["text", "json"]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for chatty in ("uvicorn.access", "aiosqlite", "asyncio", "alembic"):
+    for chatty in ("uvicorn.access", "asyncio", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -12,7 +12,8 @@ def conditions(of: type[CarrelError] = CarrelError) -> list[type[CarrelError]]:
 @pytest.mark.parametrize("condition", conditions())
 def test_every_condition_has_a_status(condition: type[CarrelError]):
     assert condition.code in STATUS
-    assert condition.__name__ in (errors.__doc__ or "")
+    if condition.__module__ == errors.__name__:
+        assert condition.__name__ in (errors.__doc__ or "")
 
 
 def test_what_nobody_foresaw_is_not_shown():
