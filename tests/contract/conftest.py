@@ -1,6 +1,7 @@
 """Every implementation of a port, each as a fixture that tests ask for by the port's name."""
 
 import asyncio
+import os
 import secrets
 import socket
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from qdrant_client import QdrantClient
 from tests.contract.local_qdrant import LocalQdrant
 from tests.contract.qdrant_wire import WireQdrant, listening
 from tests.contract.sample_points import DIMENSIONS
@@ -19,6 +21,13 @@ from carrel.vectors.edge.process import engine_command
 from carrel.vectors.edge.store import EdgeVectorStore
 from carrel.vectors.server.store import QdrantServerStore
 from carrel.vectors.store import TenantVectors, VectorStore
+
+QDRANT_URL = os.environ.get("CARREL_TEST_QDRANT_URL")
+QDRANT_API_KEY = os.environ.get("CARREL_TEST_QDRANT_API_KEY")
+QDRANT_GRPC_PORT = int(os.environ.get("CARREL_TEST_QDRANT_GRPC_PORT", "6334"))
+
+# Without a server its tests are not there, rather than skipped: a skip would hide among others.
+STORES = ["edge", "server-local", "server-wire", *(["server"] if QDRANT_URL else [])]
 
 
 @pytest.fixture(scope="session")
@@ -62,10 +71,40 @@ async def server_wire_store() -> AsyncIterator[VectorStore]:
         await store.close()
 
 
-@pytest.fixture(params=["edge", "server_local", "server_wire"])
+@pytest.fixture(scope="session")
+def server_collection() -> Iterator[str]:
+    """A collection of this run on the server that CARREL_TEST_QDRANT_URL names."""
+    name = f"carrel_test_{secrets.token_hex(8)}"
+    yield name
+    client = QdrantClient(
+        QDRANT_URL, api_key=QDRANT_API_KEY, grpc_port=QDRANT_GRPC_PORT, prefer_grpc=True
+    )
+    client.delete_collection(name)
+    client.close()
+
+
+@pytest.fixture
+async def server_store(server_collection: str) -> AsyncIterator[VectorStore]:
+    """A real server, on a loopback address: tests reach no other."""
+    assert QDRANT_URL
+    store = await asyncio.to_thread(
+        QdrantServerStore,
+        QDRANT_URL,
+        api_key=QDRANT_API_KEY,
+        grpc_port=QDRANT_GRPC_PORT,
+        collection=server_collection,
+        dimensions=DIMENSIONS,
+    )
+    await store.prepare()
+    assert store.keyword_search, "the contract needs Qdrant 1.19 or later"
+    yield store
+    await store.close()
+
+
+@pytest.fixture(params=STORES)
 def vector_store(request: pytest.FixtureRequest) -> VectorStore:
     """Each implementation of `VectorStore`; tests share it and bring tenants of their own."""
-    return request.getfixturevalue(f"{request.param}_store")
+    return request.getfixturevalue(f"{request.param.replace('-', '_')}_store")
 
 
 @pytest.fixture

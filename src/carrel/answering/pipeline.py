@@ -40,6 +40,7 @@ class Question:
     max_tokens: int
     where: Filter = ()
     history: Sequence[Message] = ()
+    groups: tuple[str, ...] = ()
 
 
 class Pipeline:
@@ -74,7 +75,11 @@ class Pipeline:
         """
         with stages.time("retrieve"):
             retrieval = await self._retriever.search(
-                question.tenant_id, question.text, top_k=question.top_k, where=question.where
+                question.tenant_id,
+                question.text,
+                top_k=question.top_k,
+                where=question.where,
+                groups=question.groups,
             )
         draft = _Draft(self._generator.model, retrieval)
         try:

@@ -86,4 +86,5 @@ def document(value: Document) -> dict[str, Any]:
         "created_at": value.created_at,
         "updated_at": value.updated_at,
         "metadata": dict(value.metadata),
+        "groups": list(value.groups),
     }

@@ -98,6 +98,21 @@ documents = Table(
     Index("ix_documents_tenant_id_created_at", "tenant_id", "created_at", "id"),
 )
 
+# A document without rows here is for everyone of its tenant.
+document_groups = Table(
+    "document_groups",
+    metadata,
+    Column("tenant_id", String(64), primary_key=True),
+    Column("document_id", String(256), primary_key=True),
+    Column("group", String(200), primary_key=True),
+    ForeignKeyConstraint(
+        ["tenant_id", "document_id"],
+        ["documents.tenant_id", "documents.id"],
+        ondelete="CASCADE",
+        name="fk_document_groups_document",
+    ),
+)
+
 versions = Table(
     "versions",
     metadata,

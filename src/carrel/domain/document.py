@@ -28,6 +28,7 @@ class Document:
     created_at: datetime
     updated_at: datetime
     metadata: Metadata
+    groups: tuple[str, ...] = ()  # none: for everyone of the tenant
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from carrel.domain.errors import InvalidRequest
 MAX_FIELDS = 32
 MAX_VALUES = 256
 MAX_STRING = 1024
+MAX_GROUPS = 32
+MAX_GROUP = 200
 MAX_NUMBER = 2**53  # what JSON readers agree on
 _FIELD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -80,6 +82,25 @@ def parse_metadata(raw: object) -> Metadata:
     return {
         _field(name, "metadata"): _metadata_value(name, value) for name, value in fields.items()
     }
+
+
+def parse_groups(raw: object) -> tuple[str, ...]:
+    """Names of groups, each once, sorted.
+
+    Raises:
+        InvalidRequest: not a list of names of 1 to 200 characters, or too many.
+    """
+    if raw is None:
+        return ()
+    names = cast("list[object]", raw) if isinstance(raw, list) else [None]
+    if len(names) > MAX_GROUPS:
+        raise InvalidRequest(f"a document has at most {MAX_GROUPS} groups", param="groups")
+    groups = {name for name in names if isinstance(name, str) and 0 < len(name) <= MAX_GROUP}
+    if len(groups) != len(set(map(str, names))) or not all(map(is_text, groups)):
+        raise InvalidRequest(
+            f"groups is a list of names of 1 to {MAX_GROUP} characters", param="groups"
+        )
+    return tuple(sorted(groups))
 
 
 def fact(field: str, value: Scalar) -> str:

@@ -6,14 +6,16 @@ version is dropped, so a version appears and disappears in one commit.
 
 import asyncio
 import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, and_, or_, select, update
 
+from carrel.database.access import seen_by
 from carrel.database.engine import Database, Transaction
-from carrel.database.tables import documents, tenants, versions
+from carrel.database.tables import document_groups, documents, tenants, versions
 from carrel.domain.document import Document
 from carrel.domain.errors import InvalidRequest, NotFound
 from carrel.domain.ids import DocumentId, TenantId
@@ -57,11 +59,13 @@ class DocumentStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def get(self, tenant_id: TenantId, document_id: DocumentId) -> Document:
+    async def get(
+        self, tenant_id: TenantId, document_id: DocumentId, groups: Collection[str] = ()
+    ) -> Document:
         """The document, in the state of its newest version.
 
         Raises:
-            NotFound: no such document of this tenant.
+            NotFound: no such document of this tenant, or none that *groups* may see.
         """
         query = (
             select(*_columns)
@@ -70,26 +74,40 @@ class DocumentStore:
                 documents.c.tenant_id == tenant_id,
                 documents.c.id == document_id,
                 ~documents.c.deleted,
+                seen_by(groups),
             )
         )
         rows = await self._database.fetch(query)
         if not rows:
             raise NotFound("no such document")
-        return _document(rows[0])
+        [document] = await self._with_groups(tenant_id, rows)
+        return document
 
     async def wait(
-        self, tenant_id: TenantId, document_id: DocumentId, *, seconds: float
+        self,
+        tenant_id: TenantId,
+        document_id: DocumentId,
+        groups: Collection[str] = (),
+        *,
+        seconds: float,
     ) -> Document:
         """The document once it is ready or failed, or as it is after *seconds*."""
         deadline = time.monotonic() + seconds
         while True:
-            document = await self.get(tenant_id, document_id)
+            document = await self.get(tenant_id, document_id, groups)
             if document.status in ("ready", "failed") or time.monotonic() >= deadline:
                 return document
             await asyncio.sleep(POLL_SECONDS)
 
-    async def list(self, tenant_id: TenantId, *, limit: int, after: DocumentId | None) -> Page:
-        """The tenant's documents, oldest first, that follow the document *after*.
+    async def list(
+        self,
+        tenant_id: TenantId,
+        groups: Collection[str] = (),
+        *,
+        limit: int,
+        after: DocumentId | None,
+    ) -> Page:
+        """The documents that *groups* may see, oldest first, that follow the document *after*.
 
         Raises:
             InvalidRequest: *after* names no document.
@@ -97,20 +115,23 @@ class DocumentStore:
         query = (
             select(*_columns)
             .select_from(documents.join(versions, _newest))
-            .where(documents.c.tenant_id == tenant_id, ~documents.c.deleted)
+            .where(documents.c.tenant_id == tenant_id, ~documents.c.deleted, seen_by(groups))
             .order_by(documents.c.created_at, documents.c.id)
             .limit(limit + 1)
         )
         if after is not None:
             query = query.where(await _follows(self._database, tenant_id, after))
         rows = await self._database.fetch(query)
-        return Page([_document(row) for row in rows[:limit]], has_more=len(rows) > limit)
+        page = await self._with_groups(tenant_id, rows[:limit])
+        return Page(page, has_more=len(rows) > limit)
 
-    async def delete(self, tenant_id: TenantId, document_id: DocumentId) -> None:
+    async def delete(
+        self, tenant_id: TenantId, document_id: DocumentId, groups: Collection[str] = ()
+    ) -> None:
         """Make the document invisible now; its points and file go soon after.
 
         Raises:
-            NotFound: no such document of this tenant.
+            NotFound: no such document of this tenant, or none that *groups* may see.
         """
         statement = (
             update(documents)
@@ -118,6 +139,7 @@ class DocumentStore:
                 documents.c.tenant_id == tenant_id,
                 documents.c.id == document_id,
                 ~documents.c.deleted,
+                seen_by(groups),
             )
             .values(deleted=True, live_version=0)
             .returning(documents.c.newest_version)
@@ -128,6 +150,18 @@ class DocumentStore:
                 raise NotFound("no such document")
             await bump_corpus(connection, tenant_id)
             await add_job(connection, "remove", tenant_id, document_id, row.newest_version)
+
+    async def _with_groups(
+        self, tenant_id: TenantId, rows: Sequence[Row[*tuple[Any, ...]]]
+    ) -> "list[Document]":
+        query = select(document_groups).where(
+            document_groups.c.tenant_id == tenant_id,
+            document_groups.c.document_id.in_([row.id for row in rows]),
+        )
+        groups: dict[str, list[str]] = {}
+        for row in await self._database.fetch(query):
+            groups.setdefault(row.document_id, []).append(row.group)
+        return [_document(row, tuple(sorted(groups.get(row.id, ())))) for row in rows]
 
 
 async def bump_corpus(connection: Transaction, tenant_id: TenantId) -> None:
@@ -153,7 +187,7 @@ async def _follows(database: Database, tenant_id: TenantId, after: DocumentId):
     )
 
 
-def _document(row: Row[*tuple[Any, ...]]) -> Document:
+def _document(row: Row[*tuple[Any, ...]], groups: tuple[str, ...]) -> Document:
     return Document(
         id=row.id,
         status=row.status,
@@ -167,4 +201,5 @@ def _document(row: Row[*tuple[Any, ...]]) -> Document:
         created_at=row.created_at,
         updated_at=row.updated_at,
         metadata=row.metadata,
+        groups=groups,
     )

@@ -16,7 +16,7 @@ from sqlalchemy import delete, insert, select, update
 
 from carrel.database.engine import Database
 from carrel.database.tables import chunks as chunk_rows
-from carrel.database.tables import documents, versions
+from carrel.database.tables import document_groups, documents, versions
 from carrel.domain.document import Chunk, Metadata
 from carrel.domain.ids import DocumentId, TenantId
 from carrel.embedding.embedder import Embedder
@@ -44,6 +44,7 @@ class Version:
     title: str  # empty where the document has none but its id
     media_type: str
     metadata: Metadata
+    groups: tuple[str, ...]
 
 
 class Indexer:
@@ -83,7 +84,8 @@ class Indexer:
             parsed = await self._parser.parse(path, version.media_type)
             chunks = parsed.chunks
             await self._stage(job, version, chunks)
-            await self._vectors.tenant(job.tenant_id).publish(job.document_id, job.version)
+            vectors = self._vectors.tenant(job.tenant_id)
+            await vectors.publish(job.document_id, job.version, version.groups)
         await self._swap(job, chunks)
 
     async def fail(self, job: Job, reason: str) -> None:
@@ -130,6 +132,13 @@ class Indexer:
                 .where(*_is(job))
                 .values(status="processing", updated_at=datetime.now(UTC))
             )
+            granted = await connection.execute(
+                select(document_groups.c.group).where(
+                    document_groups.c.tenant_id == job.tenant_id,
+                    document_groups.c.document_id == job.document_id,
+                )
+            )
+            groups = tuple(granted.scalars())
         return Version(
             job.tenant_id,
             job.document_id,
@@ -138,6 +147,7 @@ class Indexer:
             "" if row.title == job.document_id else row.title,
             row.media_type,
             row.metadata,
+            groups,
         )
 
     async def _stage(self, job: Job, version: Version, chunks: Sequence[Chunk]) -> None:

@@ -7,15 +7,16 @@ a crash after it loses nothing.
 
 import hashlib
 import json
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from carrel.database.access import seen_by
 from carrel.database.engine import Database, Transaction
-from carrel.database.tables import documents, versions
+from carrel.database.tables import document_groups, documents, versions
 from carrel.domain.document import Document, Metadata, Scalar
 from carrel.domain.errors import Conflict, InvalidRequest
 from carrel.domain.filter import is_text
@@ -40,7 +41,9 @@ class Upload:
     title: str | None = None
     document_id: str | None = None
     metadata: Metadata = field(default_factory=dict[str, Scalar])
+    groups: tuple[str, ...] = ()  # who may see it; none: everyone of the tenant
     idempotency_key: str | None = None
+    seen_by: tuple[str, ...] = ()  # the groups of the caller
 
 
 class Uploads:
@@ -70,7 +73,8 @@ class Uploads:
             if key and carried is None:
                 await idempotency.abandon(self._database, tenant_id, key)
             raise
-        return await self._store.get(tenant_id, document_id)
+        # What one may not see one may still upload: the answer is for its uploader.
+        return await self._store.get(tenant_id, document_id, (*upload.seen_by, *upload.groups))
 
     async def _store_and_record(
         self,
@@ -104,14 +108,16 @@ class Uploads:
     ) -> bool:
         """Whether a new version was recorded; False when nothing changed."""
         title = upload.title or upload.filename or document_id
-        content = _content_hash(original, title, upload.metadata)
+        content = _content_hash(original, title, upload)
         now = datetime.now(UTC)
         async with self._database.write() as connection:
             newest = await _newest(connection, tenant_id, document_id)
+            await _check_sight(connection, tenant_id, document_id, upload.seen_by)
             changed = newest is None or not newest.is_same(content)
             if changed:
                 version = 1 if newest is None else newest.version + 1
                 await _put_document(connection, tenant_id, document_id, version, now)
+                await _put_groups(connection, tenant_id, document_id, upload.groups)
                 await connection.execute(
                     insert(versions).values(
                         tenant_id=tenant_id,
@@ -203,13 +209,46 @@ async def _put_document(
         raise Conflict("another upload of this document_id came at the same time") from None
 
 
+async def _check_sight(
+    connection: Transaction, tenant_id: TenantId, document_id: DocumentId, groups: Sequence[str]
+) -> None:
+    """Raises `Conflict` for a document that the caller may not see, and so not replace."""
+    hidden = select(documents.c.id).where(
+        documents.c.tenant_id == tenant_id,
+        documents.c.id == document_id,
+        ~documents.c.deleted,
+        ~seen_by(groups),
+    )
+    if (await connection.execute(hidden)).first() is not None:
+        raise Conflict("this document_id is taken")
+
+
+async def _put_groups(
+    connection: Transaction, tenant_id: TenantId, document_id: DocumentId, groups: Sequence[str]
+) -> None:
+    """What is taken away is so from this commit on; what is given, once the version is ready."""
+    await connection.execute(
+        delete(document_groups).where(
+            document_groups.c.tenant_id == tenant_id,
+            document_groups.c.document_id == document_id,
+        )
+    )
+    for group in groups:
+        await connection.execute(
+            insert(document_groups).values(
+                tenant_id=tenant_id, document_id=document_id, group=group
+            )
+        )
+
+
 def _body_hash(original: Original, upload: Upload) -> str:
-    said = [original.sha256, upload.document_id, upload.title, upload.metadata]
+    said = [original.sha256, upload.document_id, upload.title, upload.metadata, upload.groups]
     return hashlib.sha256(json.dumps(said, sort_keys=True, default=list).encode()).hexdigest()
 
 
-def _content_hash(original: Original, title: str, metadata: Metadata) -> str:
-    described = json.dumps([original.sha256, title, metadata], sort_keys=True, default=list)
+def _content_hash(original: Original, title: str, upload: Upload) -> str:
+    said = [original.sha256, title, upload.metadata, upload.groups]
+    described = json.dumps(said, sort_keys=True, default=list)
     return hashlib.sha256(described.encode()).hexdigest()
 
 

@@ -4,7 +4,7 @@ A passage is returned only while the metadata database says that its version is
 the live one: what was deleted or replaced is gone from the next search on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from carrel.database.engine import Database
@@ -49,15 +49,21 @@ class Retriever:
         self._candidates = candidates
 
     async def search(
-        self, tenant_id: TenantId, question: str, *, top_k: int, where: Filter = ()
+        self,
+        tenant_id: TenantId,
+        question: str,
+        *,
+        top_k: int,
+        where: Filter = (),
+        groups: Collection[str] = (),
     ) -> Retrieval:
-        """The *top_k* best passages.
+        """The *top_k* best passages among those that *groups* may see.
 
         Raises:
             Unavailable: the embedder, the vector store or the database is down.
         """
         dense = await self._embedder.embed_query(question)
-        vectors = self._vectors.tenant(tenant_id)
+        vectors = self._vectors.tenant(tenant_id, groups)
         hits = await vectors.search(
             dense,
             self._bm25.embed_query(question),
@@ -65,7 +71,7 @@ class Retriever:
             where=where,
         )
         fused = fuse(hits, alpha=alpha_for(self._embedder.identity))
-        passages = await self._visible(tenant_id, vectors, fused, top_k)
+        passages = await self._visible(tenant_id, groups, vectors, fused, top_k)
         return Retrieval(
             tuple(passages),
             is_relevant(question, passages, self._bm25, identity=self._embedder.identity),
@@ -73,7 +79,12 @@ class Retriever:
         )
 
     async def _visible(
-        self, tenant_id: TenantId, vectors: TenantVectors, fused: Sequence[FusedHit], top_k: int
+        self,
+        tenant_id: TenantId,
+        groups: Collection[str],
+        vectors: TenantVectors,
+        fused: Sequence[FusedHit],
+        top_k: int,
     ) -> list[Passage]:
         """The first *top_k* hits of live versions; all but a few hits are of live ones."""
         passages: list[Passage] = []
@@ -82,7 +93,7 @@ class Retriever:
             some = fused[start : start + step]
             chunks = await vectors.fetch([each.chunk_id for each in some])
             found = {chunk.document_id for chunk in chunks.values()}
-            live = await live_documents(self._database, tenant_id, found)
+            live = await live_documents(self._database, tenant_id, found, groups)
             for each in some:
                 chunk = chunks.get(each.chunk_id)
                 document = live.get(chunk.document_id) if chunk else None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import and_, bindparam, select
 
+from carrel.database.access import seen_by
 from carrel.database.engine import Database
 from carrel.database.tables import documents, versions
 from carrel.domain.document import Metadata
@@ -27,6 +28,7 @@ _LIVE = (
         documents.c.tenant_id == bindparam("tenant_id"),
         documents.c.id.in_(bindparam("ids", expanding=True)),
         ~documents.c.deleted,
+        seen_by(),
     )
 )
 
@@ -41,10 +43,15 @@ class LiveDocument:
 
 
 async def live_documents(
-    database: Database, tenant_id: TenantId, ids: Collection[DocumentId]
+    database: Database,
+    tenant_id: TenantId,
+    ids: Collection[DocumentId],
+    groups: Collection[str],
 ) -> dict[DocumentId, LiveDocument]:
-    """Those of *ids* that are the tenant's and visible."""
+    """Those of *ids* that are the tenant's, live, and for *groups* to see."""
     if not ids:
         return {}
-    rows = await database.fetch(_LIVE, {"tenant_id": tenant_id, "ids": list(ids)})
+    rows = await database.fetch(
+        _LIVE, {"tenant_id": tenant_id, "ids": list(ids), "groups": list(groups)}
+    )
     return {row.id: LiveDocument(row.version, row.title, row.metadata) for row in rows}

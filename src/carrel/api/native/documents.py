@@ -10,11 +10,11 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from carrel.api import wire
-from carrel.api.dependencies import MayReadDocuments, MayWriteDocuments, Opened
+from carrel.api.dependencies import MayReadDocuments, MayWriteDocuments, Opened, TenantCaller
 from carrel.api.responses import Json
 from carrel.domain.document import Document
 from carrel.domain.errors import InvalidRequest, UnsupportedMediaType
-from carrel.domain.filter import parse_metadata
+from carrel.domain.filter import parse_groups, parse_metadata
 from carrel.domain.ids import DocumentId
 from carrel.ingestion.upload import Upload
 
@@ -33,6 +33,7 @@ class TextBody(BaseModel):
     title: str | None = None
     metadata: dict[str, Any] | None = None
     document_id: str | None = None
+    groups: list[str] | None = None
 
 
 _UPLOAD_SCHEMA: dict[str, Any] = {
@@ -48,6 +49,7 @@ _UPLOAD_SCHEMA: dict[str, Any] = {
                         "title": {"type": "string"},
                         "metadata": {"type": "string", "description": "a JSON object"},
                         "document_id": {"type": "string"},
+                        "groups": {"type": "string", "description": "a JSON list"},
                     },
                 }
             },
@@ -74,7 +76,7 @@ async def upload(
     if kind == "multipart/form-data":
         # Fields are small; a file has its own limit, and goes to disk piece by piece.
         async with request.form(max_files=1, max_fields=8, max_part_size=PIECE) as form:
-            file, said = _from_form(form, idempotency_key)
+            file, said = _from_form(form, caller, idempotency_key)
             document = await services.uploads.accept(caller.tenant_id, said, _pieces(file))
     elif kind == "application/json":
         body = _text_body(await request.body())
@@ -83,13 +85,16 @@ async def upload(
             title=body.title,
             document_id=body.document_id,
             metadata=parse_metadata(body.metadata),
+            groups=parse_groups(body.groups),
             idempotency_key=idempotency_key,
+            seen_by=caller.groups,
         )
         document = await services.uploads.accept(caller.tenant_id, said, _once(body.text))
     else:
         raise UnsupportedMediaType("send multipart/form-data with a file, or application/json")
     if wait:
-        document = await services.documents.wait(caller.tenant_id, document.id, seconds=wait)
+        sight = (*caller.groups, *said.groups)
+        document = await services.documents.wait(caller.tenant_id, document.id, sight, seconds=wait)
     return Json(wire.document(document), status_code=202)
 
 
@@ -101,7 +106,7 @@ async def list_documents(
     after: str | None = None,
 ) -> Response:
     page = await services.documents.list(
-        caller.tenant_id, limit=limit, after=DocumentId(after) if after else None
+        caller.tenant_id, caller.groups, limit=limit, after=DocumentId(after) if after else None
     )
     data = [wire.document(document) for document in page.documents]
     return Json(
@@ -119,7 +124,7 @@ async def get_document(
     document_id: str, caller: MayReadDocuments, services: Opened, wait: Wait = 0
 ) -> Response:
     document: Document = await services.documents.wait(
-        caller.tenant_id, DocumentId(document_id), seconds=wait
+        caller.tenant_id, DocumentId(document_id), caller.groups, seconds=wait
     )
     return Json(wire.document(document))
 
@@ -128,11 +133,13 @@ async def get_document(
 async def delete_document(
     document_id: str, caller: MayWriteDocuments, services: Opened
 ) -> Response:
-    await services.documents.delete(caller.tenant_id, DocumentId(document_id))
+    await services.documents.delete(caller.tenant_id, DocumentId(document_id), caller.groups)
     return Response(status_code=204)
 
 
-def _from_form(form: FormData, idempotency_key: str | None) -> tuple[UploadFile, Upload]:
+def _from_form(
+    form: FormData, caller: TenantCaller, idempotency_key: str | None
+) -> tuple[UploadFile, Upload]:
     file = form.get("file")
     if not isinstance(file, UploadFile):
         raise InvalidRequest("the form needs a part named file, with a filename", param="file")
@@ -142,7 +149,9 @@ def _from_form(form: FormData, idempotency_key: str | None) -> tuple[UploadFile,
         title=_field(form, "title"),
         document_id=_field(form, "document_id"),
         metadata=parse_metadata(_json_field(form, "metadata")),
+        groups=parse_groups(_json_field(form, "groups")),
         idempotency_key=idempotency_key,
+        seen_by=caller.groups,
     )
 
 

@@ -62,6 +62,7 @@ async def query(body: QueryBody, request: Request, caller: MayQuery, services: O
     question = Question(
         tenant_id=caller.tenant_id,
         key_id=caller.key_id,
+        groups=caller.groups,
         request_id=caller.request_id,
         route="/v1/query",
         text=meaningful(body.question, "question"),
@@ -85,6 +86,7 @@ async def search(body: SearchBody, caller: MaySearch, services: Opened) -> Respo
         meaningful(body.query, "query"),
         top_k=body.top_k,
         where=parse_filter(body.filter),
+        groups=caller.groups,
     )
     return Json({"hits": [wire.source(passage) for passage in retrieval.passages]})
 

@@ -86,6 +86,7 @@ async def chat(body: ChatBody, request: Request, caller: MayQuery, services: Ope
     question = Question(
         tenant_id=caller.tenant_id,
         key_id=caller.key_id,
+        groups=caller.groups,
         request_id=caller.request_id,
         route="/v1/chat/completions",
         text=text,

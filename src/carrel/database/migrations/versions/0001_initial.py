@@ -126,6 +126,21 @@ def upgrade() -> None:
     )
     op.create_index("ix_keys_tenant_id", "keys", ["tenant_id"], unique=False)
     op.create_table(
+        "document_groups",
+        sa.Column("tenant_id", sa.String(length=64), nullable=False),
+        sa.Column("document_id", sa.String(length=256), nullable=False),
+        sa.Column("group", sa.String(length=200), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "document_id"],
+            ["documents.tenant_id", "documents.id"],
+            name="fk_document_groups_document",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "document_id", "group", name=op.f("pk_document_groups")
+        ),
+    )
+    op.create_table(
         "versions",
         sa.Column("tenant_id", sa.String(length=64), nullable=False),
         sa.Column("document_id", sa.String(length=256), nullable=False),
