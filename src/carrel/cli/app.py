@@ -15,6 +15,7 @@ from carrel.cli.demo.command import demo
 from carrel.cli.doctor import doctor
 from carrel.cli.failure import Failure
 from carrel.cli.ingest import ingest
+from carrel.cli.isolation.command import verify_isolation
 from carrel.cli.keys import keys
 from carrel.cli.serve import serve
 from carrel.cli.tenants import tenants
@@ -34,6 +35,7 @@ app.command()(demo)
 app.command()(ingest)
 app.command()(ask)
 app.command()(doctor)
+app.command("verify-isolation")(verify_isolation)
 app.add_typer(tenants, name="tenants")
 app.add_typer(keys, name="keys")
 

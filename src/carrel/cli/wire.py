@@ -28,6 +28,7 @@ class KeyOptions(TypedDict, total=False):
     name: str
     scopes: list[str]
     expires_at: str
+    groups: list[str]
 
 
 class Limits(Struct, frozen=True):
