@@ -28,7 +28,9 @@ hypothesis.settings.load_profile("carrel")
 
 def pytest_configure() -> None:
     """Keep the developer's own settings, and the services they name, out of every test."""
-    for name in [name for name in os.environ if name.startswith("CARREL_")]:
+    # CARREL_TEST_… names servers that tests are to use.
+    ours = [name for name in os.environ if name.startswith("CARREL_")]
+    for name in [name for name in ours if not name.startswith("CARREL_TEST_")]:
         del os.environ[name]
 
 

@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from carrel.answering.pipeline import Pipeline
 from carrel.database.engine import Database
 from carrel.database.migrate import migrate
-from carrel.domain.errors import CarrelError
+from carrel.domain.errors import CarrelError, Unavailable
 from carrel.domain.ids import TenantId, new_id
 from carrel.embedding.embedder import Embedder
 from carrel.embedding.sparse import Bm25Encoder
@@ -34,6 +36,12 @@ from carrel.usage.ledger import Ledger
 from carrel.usage.prices import Price, Prices
 from carrel.vectors.edge.store import EdgeVectorStore
 from carrel.vectors.store import VectorStore
+
+if TYPE_CHECKING:  # its client takes 0.6 s to import, which only its users should pay
+    from carrel.vectors.server.inspection import Remark
+    from carrel.vectors.server.store import QdrantServerStore
+
+log = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "carrel"
 
@@ -98,7 +106,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     """Everything the API needs, opened; closed at the end of the block."""
     async with contextlib.AsyncExitStack() as stack:
         database = await open_database(settings, stack)
-        vectors = open_vectors(settings, stack)
+        vectors = await open_vectors(settings, stack)
         embedder = StaticEmbedder()
         stack.push_async_callback(embedder.close)
         bm25 = Bm25Encoder()
@@ -148,7 +156,7 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
     chosen = settings.ingestion
     async with contextlib.AsyncExitStack() as stack:
         database = await open_database(settings, stack)
-        vectors = open_vectors(settings, stack)
+        vectors = await open_vectors(settings, stack)
         parser = Parser(
             processes=chosen.concurrency,
             timeout_seconds=chosen.parse_timeout_seconds,
@@ -187,11 +195,70 @@ async def open_database(settings: Settings, stack: contextlib.AsyncExitStack) ->
     return database
 
 
-def open_vectors(settings: Settings, stack: contextlib.AsyncExitStack) -> VectorStore:
-    """The vector store; for the embedded engine, a connection to its process."""
-    vectors = EdgeVectorStore(engine_folder(settings))
+async def open_vectors(settings: Settings, stack: contextlib.AsyncExitStack) -> VectorStore:
+    """The vector store: a Qdrant server where one is set, else the engine's process."""
+    vectors: VectorStore
+    if settings.qdrant_url is None:
+        vectors = EdgeVectorStore(engine_folder(settings))
+    else:
+        vectors = await asyncio.to_thread(_qdrant_server, settings, settings.qdrant_url)
     stack.push_async_callback(vectors.close)
     return vectors
+
+
+async def check_vectors(settings: Settings) -> None:
+    """Make the Qdrant server's collection, or check that it fits; nothing for the engine.
+
+    Raises:
+        IncompatibleServer: the server is too old, or its collection has other vectors.
+    """
+    if settings.qdrant_url is None:
+        return
+    server = await asyncio.to_thread(_qdrant_server, settings, settings.qdrant_url)
+    try:
+        await server.prepare()
+        if not server.keyword_search:
+            log.warning(
+                "Qdrant is older than 1.19: it cannot keep a tenant's word statistics apart, so "
+                "searches are by meaning alone. Upgrade it for hybrid search."
+            )
+    except Unavailable as error:
+        log.warning("Qdrant does not answer yet: %s", error)
+    finally:
+        await server.close()
+
+
+async def inspect_vectors(settings: Settings) -> "list[Remark]":
+    """What is well with the Qdrant server that is set, and what is not.
+
+    Raises:
+        Unavailable: it does not answer.
+    """
+    assert settings.qdrant_url is not None
+    server = await asyncio.to_thread(_qdrant_server, settings, settings.qdrant_url)
+    try:
+        return await server.describe()
+    finally:
+        await server.close()
+
+
+def _qdrant_server(settings: Settings, url: str) -> "QdrantServerStore":
+    from carrel.vectors.server.store import QdrantServerStore
+
+    key, authority = settings.qdrant_api_key, settings.qdrant_ca_file
+    return QdrantServerStore(
+        url,
+        dimensions=settings.embedder.dimensions,
+        api_key=key.get_secret_value() if key else None,
+        collection=settings.qdrant_collection,
+        grpc_port=settings.qdrant_grpc_port,
+        certificate_authority=authority.read_bytes() if authority else None,
+        read_timeout_seconds=settings.qdrant_read_timeout_seconds,
+        write_timeout_seconds=settings.qdrant_write_timeout_seconds,
+        shard_number=settings.qdrant_shards,
+        replication_factor=settings.qdrant_replication_factor,
+        write_consistency_factor=settings.qdrant_write_consistency_factor,
+    )
 
 
 def open_originals(settings: Settings) -> Originals:

@@ -114,6 +114,26 @@ class Settings(BaseSettings):
         default=None,
         description="postgresql://user:password@host/name; default: SQLite in data_dir",
     )
+    qdrant_url: str | None = Field(
+        default=None, description="a Qdrant server instead of the embedded engine; https uses TLS"
+    )
+    qdrant_api_key: SecretStr | None = Field(default=None, description="the Qdrant server's key")
+    qdrant_grpc_port: int = Field(
+        default=6334, ge=1, le=65535, description="the server's gRPC port; no other is used"
+    )
+    qdrant_ca_file: Path | None = Field(
+        default=None, description="PEM file of a private certificate authority"
+    )
+    qdrant_collection: str = Field(default="carrel", description="the shared collection")
+    qdrant_read_timeout_seconds: float = Field(default=5, gt=0, description="for a search")
+    qdrant_write_timeout_seconds: float = Field(default=60, gt=0, description="for a write")
+    qdrant_shards: int = Field(default=1, ge=1, description="of a collection newly made")
+    qdrant_replication_factor: int = Field(
+        default=1, ge=1, description="copies of each shard of a collection newly made"
+    )
+    qdrant_write_consistency_factor: int = Field(
+        default=1, ge=1, description="copies that acknowledge a write, of a collection newly made"
+    )
     prices: dict[str, Price] = Field(
         default={},
         description='US dollars per million tokens: {"model": {"input": 0.15, "output": 0.60}}',

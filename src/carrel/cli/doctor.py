@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["ok", "note", "bad"]
 _MARK = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "bad": "[red]✗[/]"}
+_ORDER = {"ok": 0, "note": 1, "bad": 2}
 LOW_DISK_BYTES = 1_000_000_000
 REACH_SECONDS = 5
 
@@ -56,7 +57,7 @@ async def _examine(settings: "Settings") -> dict[str, Finding]:
         "data folder": _data_folder,
         "admin key": _admin_key,
         "database": _database,
-        "vector engine": _engine,
+        "vectors": _vectors,
         "embedder": _embedder,
         "answers": _llm,
     }
@@ -107,12 +108,21 @@ async def _database(settings: "Settings") -> Finding:
     return Finding("note", f"{shown}, schema {revision or 'empty'}", "`carrel serve` migrates it")
 
 
-async def _engine(settings: "Settings") -> Finding:
+async def _vectors(settings: "Settings") -> Finding:
     from carrel.domain.errors import CarrelError
-    from carrel.services import open_vectors
+    from carrel.services import inspect_vectors, open_vectors
 
+    if settings.qdrant_url is not None:
+        try:
+            remarks = await inspect_vectors(settings)
+        except CarrelError as error:
+            state = f"{settings.qdrant_url}: {error.message}"
+            return Finding("bad", state, "check CARREL_QDRANT_URL")
+        worst = max(remarks, key=lambda each: _ORDER[each.verdict]).verdict
+        advice = " ".join(each.advice for each in remarks if each.verdict != "ok" and each.advice)
+        return Finding(worst, "; ".join(each.state for each in remarks), advice)
     async with contextlib.AsyncExitStack() as stack:
-        vectors = open_vectors(settings, stack)
+        vectors = await open_vectors(settings, stack)
         try:
             async with asyncio.timeout(REACH_SECONDS):
                 await vectors.ping()

@@ -41,12 +41,10 @@ def _run(host: str, port: int, workers: int) -> int:
         folder = str(settings.data_dir / "vectors")
         engine = ["--folder", folder, "--dimensions", str(settings.embedder.dimensions)]
         descriptor = listening.fileno()
-        return asyncio.run(
-            supervise(
-                [
-                    ChildSpec("vector engine", "carrel.vectors.edge.engine", engine),
-                    ChildSpec("worker", "carrel.serving.worker"),
-                    ChildSpec("API", "carrel.serving.api", [str(descriptor)], [descriptor]),
-                ]
-            )
-        )
+        children = [
+            ChildSpec("worker", "carrel.serving.worker"),
+            ChildSpec("API", "carrel.serving.api", [str(descriptor)], [descriptor]),
+        ]
+        if settings.qdrant_url is None:
+            children.insert(0, ChildSpec("vector engine", "carrel.vectors.edge.engine", engine))
+        return asyncio.run(supervise(children))

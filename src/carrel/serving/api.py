@@ -7,10 +7,13 @@ import sys
 import uvicorn
 
 from carrel.asgi import create_app
+from carrel.domain.errors import CarrelError
+from carrel.services import check_vectors
 from carrel.serving.admin_key import announce_first_admin_key
 from carrel.serving.lifeline import INVALID_SETTINGS, on_parent_death
 from carrel.serving.memory import settle
 from carrel.settings import SettingsError, load_settings
+from carrel.telemetry.log import configure_logging
 
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75  # longer than the idle time of common load balancers
@@ -42,15 +45,21 @@ def main() -> int:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     server = Server(config)
+    configure_logging(settings.log.level, settings.log.format)
     listening = socket.socket(fileno=int(sys.argv[1]))
 
     async def serve() -> None:
         on_parent_death(lambda: setattr(server, "should_exit", True))
+        await check_vectors(settings)
         await announce_first_admin_key(settings)
         await server.serve(sockets=[listening])
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(serve())
+        try:
+            runner.run(serve())
+        except CarrelError as error:  # raised before the server starts: it says what to change
+            sys.stderr.write(f"carrel: {error.message}\n")
+            return INVALID_SETTINGS if error.code == "internal_error" else 1
     return 0 if server.started else 1
 
 

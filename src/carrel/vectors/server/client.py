@@ -1,0 +1,82 @@
+"""The gRPC client of a Qdrant server, set up for a service that must not hang.
+
+Only gRPC is spoken. A dead connection is noticed within half a minute without
+traffic, and a server that comes back is found again within two seconds.
+"""
+
+import json
+import math
+import warnings
+
+from qdrant_client import AsyncQdrantClient
+
+GRPC_PORT = 6334
+CONNECTIONS = 4
+
+# Reads may be repeated at no harm: one lost with its node is sent again, to another address of
+# the same name where there is one. Writes are repeated by whoever asked for them.
+_RETRIED = [{"service": "qdrant.Points", "method": name} for name in ("QueryBatch", "Scroll")]
+_SERVICE_CONFIG: dict[str, object] = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [*_RETRIED, {"service": "qdrant.Points", "method": "Count"}],
+            "retryPolicy": {
+                "maxAttempts": 3,
+                "initialBackoff": "0.05s",
+                "maxBackoff": "0.2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+}
+
+
+def connect(
+    url: str,
+    *,
+    api_key: str | None,
+    grpc_port: int,
+    certificate_authority: bytes | None,
+    timeout_seconds: float,
+) -> AsyncQdrantClient:
+    """A client of the server at *url*; connections are opened when they are first needed.
+
+    The scheme says whether TLS is used: `https` trusts *certificate_authority* (PEM), or the
+    usual authorities. *timeout_seconds* bounds every request, rounded up to a whole second.
+
+    Raises:
+        ValueError: not a URL of scheme `http` or `https`.
+    """
+    with warnings.catch_warnings():
+        # An API key in plain text is `carrel doctor`'s to mention: private networks do that.
+        warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+        return AsyncQdrantClient(
+            url=url,
+            api_key=api_key,
+            prefer_grpc=True,
+            grpc_port=grpc_port,
+            grpc_options=_options(certificate_authority),
+            pool_size=CONNECTIONS,
+            timeout=math.ceil(timeout_seconds),
+            # Its check asks over HTTP, in a thread, and only warns. `collection` looks itself.
+            check_compatibility=False,
+        )
+
+
+def _options(certificate_authority: bytes | None) -> dict[str, object]:
+    options: dict[str, object] = {
+        "grpc.service_config": json.dumps(_SERVICE_CONFIG),
+        # The default grows to two minutes: so long would a restarted server be taken for down.
+        "grpc.initial_reconnect_backoff_ms": 100,
+        "grpc.min_reconnect_backoff_ms": 1_000,
+        "grpc.max_reconnect_backoff_ms": 2_000,
+        "grpc.keepalive_time_ms": 20_000,
+        "grpc.keepalive_timeout_ms": 5_000,
+        # Otherwise all channels to one address share a single connection.
+        "grpc.use_local_subchannel_pool": 1,
+    }
+    if certificate_authority is not None:
+        options["root_certificates"] = certificate_authority
+    return options

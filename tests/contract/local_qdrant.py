@@ -1,0 +1,61 @@
+"""The Qdrant client's local mode, noting what it is asked.
+
+It has no indexes, no replicas and no limits, and computes by brute force: it exercises the
+adapter's requests, and proves nothing about what a server makes of them.
+"""
+
+import inspect
+import warnings
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from qdrant_client import AsyncQdrantClient, models
+
+_ON_POINTS = ("upsert", "set_payload", "delete", "query_batch_points", "scroll", "count")
+_ON_COLLECTIONS = ("create_collection", "create_payload_index")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of the client, all arguments by name."""
+
+    method: str
+    arguments: dict[str, Any]
+
+
+class LocalQdrant(AsyncQdrantClient):
+    """An empty server of *version*, in this process."""
+
+    def __init__(self, version: str = "1.20.0") -> None:
+        super().__init__(":memory:")
+        self._version = version
+        self.requests: list[Request] = []
+        for name in (*_ON_POINTS, *_ON_COLLECTIONS):
+            setattr(self, name, self._noted(name, getattr(self, name)))
+
+    async def info(self) -> models.VersionInfo:
+        # The client's own reads its version from the disk.
+        return models.VersionInfo(title="qdrant", version=self._version)
+
+    def on_points(self) -> list[Request]:
+        """The requests that read or wrote points, in their order."""
+        return [request for request in self.requests if request.method in _ON_POINTS]
+
+    def asked(self, method: str) -> list[dict[str, Any]]:
+        return [request.arguments for request in self.requests if request.method == method]
+
+    def _noted(
+        self, name: str, method: Callable[..., Awaitable[Any]]
+    ) -> Callable[..., Awaitable[Any]]:
+        signature = inspect.signature(method)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            given = dict(signature.bind(*args, **kwargs).arguments)
+            given |= given.pop("kwargs", {})
+            self.requests.append(Request(name, given))
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Payload indexes have no effect in the")
+                return await method(*args, **kwargs)
+
+        return call
