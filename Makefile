@@ -11,10 +11,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve test check format bench wheel clean
+.PHONY: help setup demo serve test isolation mutants check format bench wheel clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## install uv, if need be, and all dependencies into .venv
 
@@ -31,6 +31,12 @@ serve: $(READY) ## the server, on http://127.0.0.1:8080
 test: $(READY) ## all tests, against real PostgreSQL and Redis that the run starts and stops
 	@scripts/install_test_services
 	@exec $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
+
+isolation: $(READY) ## attack the isolation of tenants with 100,000 operations (half an hour)
+	@ISOLATION_OPERATIONS=100000 exec $(BIN)/pytest --timeout 7200 tests/isolation $(ARGS)
+
+mutants: $(READY) ## remove each tenant predicate in turn: the tests must notice (15 minutes)
+	@exec $(BIN)/python -m scripts.mutants $(ARGS)
 
 check: $(READY) ## lint, formatting, types, layers
 	@$(BIN)/ruff check

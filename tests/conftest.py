@@ -16,8 +16,11 @@ import hypothesis
 import pytest
 from blockbuster import blockbuster_ctx
 from tests import services
+from tests.isolation import tally
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+pytest_terminal_summary = tally.pytest_terminal_summary  # pytest finds it here by its name
 
 IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 

@@ -23,8 +23,8 @@ REMOVED = {
     ),
     "the tenant in the list of documents": (
         "carrel/ingestion/documents.py",
-        ".where(documents.c.tenant_id == tenant_id, ~documents.c.deleted, seen_by(groups))",
-        ".where(~documents.c.deleted)",
+        ".where(documents.c.tenant_id == tenant_id, is_there, seen_by(groups))",
+        ".where(is_there)",
     ),
 }
 

@@ -83,7 +83,7 @@ async def test_a_row_of_no_tenant_is_refused(database: Database):
                     id="d",
                     live_version=0,
                     newest_version=1,
-                    deleted=False,
+                    deleted_through=0,
                     created_at=datetime.now(UTC),
                 )
             )

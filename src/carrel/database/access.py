@@ -1,4 +1,4 @@
-"""Which documents a caller may see, as a condition on the table `documents`.
+"""Which documents there are, and which a caller may see: conditions on the table `documents`.
 
 A document of no group is everyone's, within its tenant. It is the one place in
 SQL that knows of groups, as `vectors.schema.seen_by` is for points.
@@ -14,6 +14,10 @@ from carrel.database.tables import documents
 _of_document = and_(
     granted.c.tenant_id == documents.c.tenant_id, granted.c.document_id == documents.c.id
 )
+
+
+# Some version of the document was not deleted.
+is_there = documents.c.newest_version > documents.c.deleted_through
 
 
 def seen_by(groups: Collection[str] | None = None) -> ColumnElement[bool]:

@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Boolean,
     Column,
     DateTime,
     Float,
@@ -92,8 +91,9 @@ documents = Table(
     # The version that searches may show; 0: none yet.
     Column("live_version", Integer, nullable=False),
     Column("newest_version", Integer, nullable=False),
-    # A deleted document is invisible at once; its rows go when its points and files are gone.
-    Column("deleted", Boolean, nullable=False),
+    # Versions up to this one are deleted: invisible at once, removed soon. Numbers are not reused
+    # while anything of them is left, so a new upload is never taken for what was deleted.
+    Column("deleted_through", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index("ix_documents_tenant_id_created_at", "tenant_id", "created_at", "id"),
 )

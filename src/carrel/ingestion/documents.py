@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Row, and_, or_, select, update
 
-from carrel.database.access import seen_by
+from carrel.database.access import is_there, seen_by
 from carrel.database.engine import Database, Transaction
 from carrel.database.tables import document_groups, documents, tenants, versions
 from carrel.domain.document import Document
@@ -73,7 +73,7 @@ class DocumentStore:
             .where(
                 documents.c.tenant_id == tenant_id,
                 documents.c.id == document_id,
-                ~documents.c.deleted,
+                is_there,
                 seen_by(groups),
             )
         )
@@ -115,12 +115,12 @@ class DocumentStore:
         query = (
             select(*_columns)
             .select_from(documents.join(versions, _newest))
-            .where(documents.c.tenant_id == tenant_id, ~documents.c.deleted, seen_by(groups))
+            .where(documents.c.tenant_id == tenant_id, is_there, seen_by(groups))
             .order_by(documents.c.created_at, documents.c.id)
             .limit(limit + 1)
         )
         if after is not None:
-            query = query.where(await _follows(self._database, tenant_id, after))
+            query = query.where(await _follows(self._database, tenant_id, after, groups))
         rows = await self._database.fetch(query)
         page = await self._with_groups(tenant_id, rows[:limit])
         return Page(page, has_more=len(rows) > limit)
@@ -138,10 +138,10 @@ class DocumentStore:
             .where(
                 documents.c.tenant_id == tenant_id,
                 documents.c.id == document_id,
-                ~documents.c.deleted,
+                is_there,
                 seen_by(groups),
             )
-            .values(deleted=True, live_version=0)
+            .values(deleted_through=documents.c.newest_version, live_version=0)
             .returning(documents.c.newest_version)
         )
         async with self._database.write() as connection:
@@ -173,9 +173,11 @@ async def bump_corpus(connection: Transaction, tenant_id: TenantId) -> None:
     )
 
 
-async def _follows(database: Database, tenant_id: TenantId, after: DocumentId):
+async def _follows(
+    database: Database, tenant_id: TenantId, after: DocumentId, groups: Collection[str]
+):
     query = select(documents.c.created_at).where(
-        documents.c.tenant_id == tenant_id, documents.c.id == after
+        documents.c.tenant_id == tenant_id, documents.c.id == after, is_there, seen_by(groups)
     )
     rows = await database.fetch(query)
     if not rows:

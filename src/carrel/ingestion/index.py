@@ -113,7 +113,7 @@ class Indexer:
     async def _begin(self, job: Job) -> Version | None:
         """The version to ingest, marked as processing; None when it was deleted meanwhile."""
         query = (
-            select(versions, documents.c.deleted)
+            select(versions, documents.c.deleted_through)
             .select_from(
                 versions.join(
                     documents,
@@ -125,7 +125,7 @@ class Indexer:
         )
         async with self._database.write() as connection:
             row = (await connection.execute(query)).first()
-            if row is None or row.deleted:
+            if row is None or job.version <= row.deleted_through:
                 return None
             await connection.execute(
                 update(versions)
@@ -191,12 +191,12 @@ class Indexer:
             await self._queue.finish(connection, job)
             row = (
                 await connection.execute(
-                    select(documents.c.live_version, documents.c.deleted)
+                    select(documents.c.live_version, documents.c.deleted_through)
                     .where(mine)
                     .with_for_update()
                 )
             ).first()
-            if row is None or row.deleted or row.live_version >= job.version:
+            if row is None or job.version <= max(row.deleted_through, row.live_version):
                 return
             await connection.execute(update(documents).where(mine).values(live_version=job.version))
             await connection.execute(
@@ -229,7 +229,9 @@ class Indexer:
         async with self._database.write() as connection:
             await self._queue.finish(connection, job)
             await connection.execute(delete(versions).where(old))
-            await connection.execute(delete(documents).where(mine, documents.c.deleted))
+            # Not by what tidies up after a version: it may come before the removal.
+            gone = documents.c.newest_version < before
+            await connection.execute(delete(documents).where(mine, gone))
 
 
 def embedded_text(title: str, chunk: Chunk) -> str:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from carrel.database.access import seen_by
+from carrel.database.access import is_there, seen_by
 from carrel.database.engine import Database, Transaction
 from carrel.database.tables import document_groups, documents, versions
 from carrel.domain.document import Document, Metadata, Scalar
@@ -154,17 +154,17 @@ class _Newest:
     version: int
     content_hash: str
     status: str
-    deleted: bool
+    is_there: bool
 
     def is_same(self, content_hash: str) -> bool:
-        return not self.deleted and self.status != "failed" and self.content_hash == content_hash
+        return self.is_there and self.status != "failed" and self.content_hash == content_hash
 
 
 async def _newest(
     connection: Transaction, tenant_id: TenantId, document_id: DocumentId
 ) -> _Newest | None:
     query = (
-        select(versions.c.version, versions.c.content_hash, versions.c.status, documents.c.deleted)
+        select(versions.c.version, versions.c.content_hash, versions.c.status, is_there)
         .select_from(
             documents.join(
                 versions,
@@ -191,7 +191,7 @@ async def _put_document(
         await connection.execute(
             update(documents)
             .where(documents.c.tenant_id == tenant_id, documents.c.id == document_id)
-            .values(newest_version=version, deleted=False)
+            .values(newest_version=version)
         )
         return
     try:
@@ -201,7 +201,7 @@ async def _put_document(
                 id=document_id,
                 live_version=0,
                 newest_version=version,
-                deleted=False,
+                deleted_through=0,
                 created_at=now,
             )
         )
@@ -216,7 +216,7 @@ async def _check_sight(
     hidden = select(documents.c.id).where(
         documents.c.tenant_id == tenant_id,
         documents.c.id == document_id,
-        ~documents.c.deleted,
+        is_there,
         ~seen_by(groups),
     )
     if (await connection.execute(hidden)).first() is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import and_, bindparam, select
 
-from carrel.database.access import seen_by
+from carrel.database.access import is_there, seen_by
 from carrel.database.engine import Database
 from carrel.database.tables import documents, versions
 from carrel.domain.document import Metadata
@@ -27,7 +27,7 @@ _LIVE = (
     .where(
         documents.c.tenant_id == bindparam("tenant_id"),
         documents.c.id.in_(bindparam("ids", expanding=True)),
-        ~documents.c.deleted,
+        is_there,
         seen_by(),
     )
 )

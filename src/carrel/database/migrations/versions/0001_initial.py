@@ -48,7 +48,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=256), nullable=False),
         sa.Column("live_version", sa.Integer(), nullable=False),
         sa.Column("newest_version", sa.Integer(), nullable=False),
-        sa.Column("deleted", sa.Boolean(), nullable=False),
+        sa.Column("deleted_through", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["tenant_id"],

@@ -1,0 +1,8 @@
+"""The predicates that keep tenants apart, each with the edit that removes it."""
+
+from tests.isolation.predicates.callers import CALLERS
+from tests.isolation.predicates.documents import DOCUMENTS
+from tests.isolation.predicates.groups import GROUPS
+from tests.isolation.predicates.vectors import VECTORS
+
+MUTATIONS = (*VECTORS, *DOCUMENTS, *GROUPS, *CALLERS)

@@ -1,0 +1,131 @@
+"""Predicates on documents, their versions, files and jobs."""
+
+from tests.isolation.mutation import Mutation
+
+_TENANTS_DOCUMENT = "documents.c.tenant_id == tenant_id,"
+_MINE = "(documents.c.tenant_id == job.tenant_id) & "
+
+DOCUMENTS = (
+    Mutation(
+        "documents: newest version's join",
+        "ingestion/documents.py",
+        "_newest = and_(",
+        "versions.c.tenant_id == documents.c.tenant_id,",
+    ),
+    Mutation("documents.get", "ingestion/documents.py", "async def get(", _TENANTS_DOCUMENT),
+    Mutation(
+        "documents.list",
+        "ingestion/documents.py",
+        "async def list(",
+        "documents.c.tenant_id == tenant_id, ",
+    ),
+    Mutation(
+        "documents.list: after",
+        "ingestion/documents.py",
+        "async def _follows(",
+        "documents.c.tenant_id == tenant_id, ",
+    ),
+    Mutation("documents.delete", "ingestion/documents.py", "async def delete(", _TENANTS_DOCUMENT),
+    Mutation(
+        "documents: corpus version",
+        "ingestion/documents.py",
+        "async def bump_corpus(",
+        ".where(tenants.c.id == tenant_id)",
+    ),
+    Mutation(
+        "visibility: join",
+        "retrieval/visibility.py",
+        "_LIVE = (",
+        "versions.c.tenant_id == documents.c.tenant_id,",
+    ),
+    Mutation(
+        "visibility: tenant",
+        "retrieval/visibility.py",
+        "_LIVE = (",
+        'documents.c.tenant_id == bindparam("tenant_id"),',
+    ),
+    Mutation("visibility: not deleted", "retrieval/visibility.py", "_LIVE = (", "is_there,"),
+    Mutation(
+        "search: live versions alone",
+        "retrieval/search.py",
+        "async def _visible(",
+        " and document.version == chunk.version",
+    ),
+    Mutation(
+        "upload: newest version's join",
+        "ingestion/upload.py",
+        "async def _newest(",
+        "(versions.c.tenant_id == documents.c.tenant_id)\n                & ",
+    ),
+    Mutation(
+        "upload: newest version",
+        "ingestion/upload.py",
+        "async def _newest(",
+        "documents.c.tenant_id == tenant_id, ",
+    ),
+    Mutation(
+        "upload: new version",
+        "ingestion/upload.py",
+        "async def _put_document(",
+        "documents.c.tenant_id == tenant_id, ",
+    ),
+    Mutation(
+        "index: version of the job",
+        "ingestion/index.py",
+        "def _is(",
+        "versions.c.tenant_id == job.tenant_id,",
+    ),
+    Mutation(
+        "index: join of version and document",
+        "ingestion/index.py",
+        "async def _begin(",
+        "(documents.c.tenant_id == versions.c.tenant_id)\n                    & ",
+    ),
+    Mutation("index: swap", "ingestion/index.py", "async def _swap(", _MINE),
+    Mutation(
+        "index: rows of removed documents", "ingestion/index.py", "async def _drop_versions(", _MINE
+    ),
+    Mutation(
+        "index: old versions",
+        "ingestion/index.py",
+        "async def _drop_versions(",
+        "(versions.c.tenant_id == job.tenant_id)\n            & ",
+    ),
+    Mutation(
+        "originals: a folder per tenant",
+        "ingestion/originals.py",
+        "def path(",
+        "self._folder / tenant_id / name",
+        'self._folder / "all" / name',
+    ),
+    Mutation(
+        "jobs: order within a tenant's document",
+        "ingestion/jobs.py",
+        "async def claim(",
+        "            other.c.tenant_id == jobs.c.tenant_id,\n",
+    ),
+    Mutation(
+        "jobs: share of each tenant",
+        "ingestion/jobs.py",
+        "async def claim(",
+        "other.c.tenant_id == jobs.c.tenant_id, ",
+    ),
+    Mutation(
+        "idempotency.begin",
+        "ingestion/idempotency.py",
+        "async def begin(",
+        "(table.c.tenant_id == tenant_id) & ",
+    ),
+    Mutation(
+        "idempotency.complete",
+        "ingestion/idempotency.py",
+        "async def complete(",
+        "table.c.tenant_id == tenant_id, ",
+    ),
+    Mutation(
+        "idempotency.abandon",
+        "ingestion/idempotency.py",
+        "async def abandon(",
+        "table.c.tenant_id == tenant_id, ",
+    ),
+)

@@ -1,0 +1,94 @@
+"""Predicates on points."""
+
+from tests.isolation.mutation import Mutation
+
+_IN_FILTER = "_is(schema.TENANT, tenant_id)"
+
+VECTORS = (
+    Mutation(
+        "filters.of_tenant: tenant",
+        "vectors/edge/filters.py",
+        "def of_tenant(",
+        f"must=[{_IN_FILTER}]",
+        "must=[]",
+    ),
+    Mutation(
+        "filters.visible: tenant", "vectors/edge/filters.py", "def visible(", f"{_IN_FILTER},"
+    ),
+    Mutation(
+        "filters.visible: visible_to",
+        "vectors/edge/filters.py",
+        "def visible(",
+        "FieldCondition(schema.VISIBLE_TO, match=MatchAny([*sees])),",
+    ),
+    Mutation(
+        "filters.of_version: tenant", "vectors/edge/filters.py", "def of_version(", f"{_IN_FILTER},"
+    ),
+    Mutation(
+        "filters.of_versions: tenant",
+        "vectors/edge/filters.py",
+        "def of_versions(",
+        f"{_IN_FILTER},",
+    ),
+    Mutation(
+        "filters.visible_among: tenant and visible_to",
+        "vectors/edge/filters.py",
+        "def visible_among(",
+        "*(scope.must or []), ",
+    ),
+    Mutation(
+        "filters.with_ids: tenant", "vectors/edge/filters.py", "def with_ids(", f"{_IN_FILTER}, "
+    ),
+    Mutation(
+        "shard: upsert is conditional on the tenant",
+        "vectors/edge/shard.py",
+        "def _upsert(",
+        "condition=filters.of_tenant(tenant_id),",
+    ),
+    Mutation(
+        "shard: IDF over the tenant's own chunks",
+        "vectors/edge/shard.py",
+        "def search(",
+        "params=SearchParams(idf=IdfParams(corpus=corpus)),",
+    ),
+    Mutation(
+        "shard: a point is its request's tenant's",
+        "vectors/edge/shard.py",
+        "def _edge_point(",
+        "schema.TENANT: tenant_id, ",
+    ),
+    Mutation(
+        "shard: a point is born invisible",
+        "vectors/edge/shard.py",
+        "def _edge_point(",
+        ", schema.VISIBLE_TO: []",
+    ),
+    Mutation(
+        "schema.to_chunk: payload is checked",
+        "vectors/schema.py",
+        "def to_chunk(",
+        "payload.get(TENANT) != tenant_id",
+        "False",
+    ),
+    Mutation(
+        "schema.chunk_id: tenant",
+        "vectors/schema.py",
+        "def chunk_id(",
+        "(tenant_id, document_id, str(version))",
+        "(document_id, str(version))",
+    ),
+    Mutation(
+        "schema.chunk_id: parts cannot run together",
+        "vectors/schema.py",
+        "def chunk_id(",
+        "{len(part)}:{part}",
+        "{part}",
+    ),
+    Mutation(
+        "schema: no group is named like everyone",
+        "vectors/schema.py",
+        "def _group(",
+        'f"group:{name}"',
+        "name",
+    ),
+)

@@ -1,0 +1,123 @@
+"""Every route, with what an attack on it needs: its scope, its body, and where ids go.
+
+`test_matrix.py` holds this table against the OpenAPI document of a live server: a route that is in
+one of the two and not in the other fails.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tests.isolation.canary import question_about
+
+Plane = Literal["public", "tenant", "admin"]
+Body = Callable[[str], Any]
+QUESTION = question_about("refunds")
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route as it is attacked: *query*, *body* and *headers* are made for each id.
+
+    `foreign` is what a sound key of another tenant is answered on the tenant's plane: it finds
+    nothing (404), or something of its own. `succeeds` is what whoever may call it is answered.
+    """
+
+    method: str
+    path: str
+    scope: str | None
+    succeeds: int
+    foreign: int
+    body: Body | None = None
+    query: Callable[[str], Mapping[str, str]] | None = None
+    headers: Callable[[str], Mapping[str, str]] | None = None
+    # Which of the victim's ids make the call succeed for those who may: keys of `Ids`.
+    own: str = "document"
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def plane(self) -> Plane:
+        if self.scope is None:
+            return "public"
+        return "admin" if self.scope == "admin" else "tenant"
+
+    @property
+    def takes_ids(self) -> bool:
+        makers = (self.body, self.query, self.headers)
+        return "{" in self.path or any(maker is not None for maker in makers)
+
+
+def _chat(some_id: str) -> dict[str, Any]:
+    turns = [
+        {"role": "system", "content": f"Show {some_id}"},
+        {"role": "user", "content": QUESTION},
+    ]
+    return {
+        "model": some_id,
+        "messages": turns,
+        "user": some_id,
+        "metadata": {"tenant_id": some_id},
+    }
+
+
+def _text(some_id: str) -> dict[str, Any]:
+    fields = {"tenant_id": some_id, "visible_to": some_id, "document_id": some_id}
+    return {"document_id": some_id, "text": "Nothing about that.", "metadata": fields}
+
+
+def _asking(field: str) -> Body:
+    return lambda some_id: {field: QUESTION, "filter": {"document_id": some_id}}
+
+
+# In this order a caller who may make all the calls finds, each time, what the call is about.
+ROUTES = (
+    Route("POST", "/v1/query", "query", 200, 200, _asking("question")),
+    Route("POST", "/v1/search", "search", 200, 200, _asking("query")),
+    Route("POST", "/v1/chat/completions", "query", 200, 200, _chat),
+    Route("GET", "/v1/models", "query", 200, 200, query=lambda i: {"tenant_id": i}),
+    Route("GET", "/v1/models/{model}", "query", 200, 404, own="model"),
+    Route("GET", "/v1/documents", "documents:read", 200, 422, query=lambda i: {"after": i}),
+    Route("GET", "/v1/documents/{document_id}", "documents:read", 200, 404),
+    Route("GET", "/v1/usage", "usage:read", 200, 200, query=lambda i: {"tenant_id": i}),
+    Route("DELETE", "/v1/documents/{document_id}", "documents:write", 204, 404),
+    # From here on the attacker has documents that are named by the victim's ids.
+    Route(
+        "POST",
+        "/v1/documents",
+        "documents:write",
+        202,
+        202,
+        _text,
+        headers=lambda i: {"idempotency-key": i},
+    ),
+    Route("GET", "/admin/tenants", "admin", 200, 403, query=lambda i: {"id": i}),
+    Route("POST", "/admin/tenants", "admin", 201, 403, lambda i: {"name": i}),
+    Route("GET", "/admin/tenants/{tenant_id}", "admin", 200, 403, own="tenant"),
+    Route(
+        "PATCH",
+        "/admin/tenants/{tenant_id}",
+        "admin",
+        200,
+        403,
+        lambda i: {"status": "active"},
+        own="tenant",
+    ),
+    Route("GET", "/admin/tenants/{tenant_id}/keys", "admin", 200, 403, own="tenant"),
+    Route(
+        "POST",
+        "/admin/tenants/{tenant_id}/keys",
+        "admin",
+        201,
+        403,
+        lambda i: {"name": i},
+        own="tenant",
+    ),
+    Route("GET", "/livez", None, 200, 200, query=lambda i: {"tenant_id": i}),
+    Route("GET", "/readyz", None, 200, 200, query=lambda i: {"tenant_id": i}),
+    Route("GET", "/metrics", None, 200, 200, query=lambda i: {"tenant_id": i}),
+    Route("DELETE", "/admin/keys/{key_id}", "admin", 204, 403, own="key"),
+    Route("DELETE", "/admin/tenants/{tenant_id}", "admin", 204, 403, own="tenant"),
+)

@@ -1,0 +1,97 @@
+"""Three tenants do everything at once, in thousands of random orders: each sees its own alone.
+
+`ISOLATION_OPERATIONS` sets how many operations are made at least.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    rule,
+    run_state_machine_as_test,
+)
+from tests.isolation.canary import SUBJECTS, Tally
+from tests.isolation.operations import DOCUMENT_IDS, Operation, Upload, operations
+from tests.isolation.park import Park
+from tests.isolation.stack import Api, Backend, opened
+from tests.isolation.tally import TALLY
+
+TENANTS = 3
+FIRST_UPLOADS = [
+    Upload(tenant, name, SUBJECTS[number], {"lang": "en"}, waits=True)
+    for tenant in range(TENANTS)
+    for number, name in enumerate(DOCUMENT_IDS[:4])
+]
+OPERATIONS = int(os.environ.get("ISOLATION_OPERATIONS", "3000"))
+
+
+class TenantsAtOnce(RuleBasedStateMachine):
+    """New tenants in a stack that all examples share, so that it fills up with others' documents.
+
+    Callers with groups, and moves between tiers, are further operations and further rules.
+    """
+
+    runner: ClassVar[asyncio.Runner]
+    api: ClassVar[Api]
+    tally: ClassVar[Tally]
+
+    @initialize()
+    def arrive(self) -> None:
+        self.park = self.runner.run(Park.made(self.api, TENANTS, self.tally))
+        self.runner.run(self.park.all_at_once(FIRST_UPLOADS))
+
+    @rule(batch=st.lists(operations(TENANTS), min_size=1, max_size=10))
+    def do_all_at_once(self, batch: list[Operation]) -> None:
+        self.runner.run(self.park.all_at_once(batch))
+
+    @rule(tenant=st.integers(0, TENANTS - 1), subject=st.sampled_from(SUBJECTS))
+    def look_around(self, tenant: int, subject: str) -> None:
+        self.runner.run(self.park.look_around(tenant, subject))
+
+    @rule(tenant=st.integers(0, TENANTS - 1))
+    def settle(self, tenant: int) -> None:
+        self.runner.run(self.park.settle(tenant))
+
+
+@pytest.mark.timeout(max(120, OPERATIONS // 20))
+def test_whatever_tenants_do_at_once_each_sees_its_own_documents_alone(
+    backend: Backend,
+    runner: asyncio.Runner,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    stack = opened(tmp_path / "data", backend)
+    TenantsAtOnce.runner, TenantsAtOnce.tally = runner, Tally()
+    TenantsAtOnce.api = runner.run(stack.__aenter__())
+    tally = TenantsAtOnce.tally
+    try:
+        while tally.operations < OPERATIONS:
+            run_state_machine_as_test(
+                TenantsAtOnce,
+                settings=settings(
+                    max_examples=10,
+                    stateful_step_count=30,
+                    deadline=None,
+                    database=None,
+                    # A stack that has seen thousands of operations is never twice the same.
+                    phases=[Phase.generate],
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+    finally:
+        runner.run(stack.__aexit__(None, None, None))
+    record_property(
+        TALLY,
+        f"{tally.operations:,} operations of {TENANTS} tenants at a time on {backend}: "
+        f"{tally.passages:,} passages seen, {len(tally.foreign)} foreign items",
+    )
+    assert tally.passages > tally.operations / 10, "too little was found to prove anything"
+    assert tally.foreign == []
