@@ -21,7 +21,9 @@ from carrel.domain.errors import InvalidRequest, NotFound
 from carrel.domain.ids import DocumentId, TenantId
 from carrel.ingestion.jobs import add_job
 
-POLL_SECONDS = 0.05
+# Between two looks at a document that someone waits for.
+FIRST_PAUSE_SECONDS = 0.04
+LONGEST_PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,13 @@ class DocumentStore:
     ) -> Document:
         """The document once it is ready or failed, or as it is after *seconds*."""
         deadline = time.monotonic() + seconds
+        pause = FIRST_PAUSE_SECONDS
         while True:
             document = await self.get(tenant_id, document_id, groups)
             if document.status in ("ready", "failed") or time.monotonic() >= deadline:
                 return document
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
 
     async def list(
         self,
