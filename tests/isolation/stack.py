@@ -189,6 +189,6 @@ def _impatient():
     """Look for jobs and finished documents more often: thousands of uploads wait for both."""
     with (
         patch("carrel.ingestion.worker.IDLE_SECONDS", 0.005),
-        patch("carrel.ingestion.documents.POLL_SECONDS", 0.02),
+        patch("carrel.ingestion.documents.LONGEST_PAUSE_SECONDS", 0.02),
     ):
         yield
