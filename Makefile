@@ -11,10 +11,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve test isolation mutants check format bench wheel clean
+.PHONY: help setup demo serve test isolation mutants check format bench bench-tenancy wheel clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## install uv, if need be, and all dependencies into .venv
 
@@ -50,6 +50,9 @@ format: $(READY) ## format the code and fix what the linter can
 
 bench: $(READY) ## start-up, memory, overhead, event-loop stalls, retrieval quality
 	@exec $(BIN)/python -m bench $(ARGS)
+
+bench-tenancy: $(READY) ## what keeping tenants apart costs (40 minutes; ARGS=--quick: two)
+	@exec $(BIN)/python -m bench.tenancy $(ARGS)
 
 wheel: $(READY) ## build dist/*.whl and check that it is whole
 	@rm -rf dist

@@ -35,6 +35,8 @@ DEAD_POINTS = 5_000
 UNINDEXED_POINTS = 20_000
 UNINDEXED_SHARE = 0.1
 LARGE_TENANT_POINTS = 10_000
+# From here on small tenants gain, too (100 chunks among 1,000,000, hybrid: 0.99 to 0.38 ms).
+MANY_POINTS = 100_000
 
 
 class Compaction:
@@ -77,9 +79,8 @@ class Compaction:
         if size.dead >= max(DEAD_POINTS, DEAD_SHARE * (size.points + size.dead)):
             return True
         grown = size.unindexed - self._left_unindexed
-        return (
-            grown >= max(UNINDEXED_POINTS, UNINDEXED_SHARE * size.points)
-            and shard.largest_tenant() >= LARGE_TENANT_POINTS
+        return grown >= max(UNINDEXED_POINTS, UNINDEXED_SHARE * size.points) and (
+            grown >= MANY_POINTS or shard.largest_tenant() >= LARGE_TENANT_POINTS
         )
 
     async def run(self) -> bool:
@@ -110,7 +111,7 @@ class Compaction:
             shard.flush()
             child = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "carrel.vectors.edge.optimise"),
-                *(str(shard.directory), str(partial), str(os.getpid())),
+                *(str(shard.directory), str(partial), str(os.getpid()), str(self._dimensions)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
             )

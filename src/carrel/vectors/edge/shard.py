@@ -42,11 +42,13 @@ from qdrant_edge import Point as EdgePoint
 
 from carrel.vectors import schema
 from carrel.vectors.edge import filters, wire
+from carrel.vectors.edge.optimise import FULL_SCAN_KILOBYTES
 
 # A start replays what is in the log, at 8,000 points a second: 0.25 s at most.
 FLUSH_EVERY_POINTS = 2_000
 
 # Deleting so many points takes about 15 ms; of a tenant of 30,000 at once, 460 ms.
+MOST_TENANTS = 1_000_000  # more have no room in one shard
 DELETE_SLICE = 1_000
 
 _DEAD = "carrel.dead"
@@ -56,10 +58,10 @@ class IncompatibleShard(Exception):
     """The shard on disk holds vectors of another kind than those asked for."""
 
 
-def shard_config(dimensions: int) -> EdgeConfig:
+def shard_config(dimensions: int, full_scan_kilobytes: int = FULL_SCAN_KILOBYTES) -> EdgeConfig:
     """Vectors of this size, with a graph for each large tenant and none over all of them.
 
-    `full_scan_threshold` is in kilobytes of vectors: 10,000 points of 256 dimensions.
+    A tenant of fewer kilobytes of vectors than *full_scan_kilobytes* has no graph.
     """
     return EdgeConfig(
         vectors={schema.DENSE: EdgeVectorParams(size=dimensions, distance=Distance.Cosine)},
@@ -68,7 +70,7 @@ def shard_config(dimensions: int) -> EdgeConfig:
             m=0,
             payload_m=16,
             ef_construct=100,
-            full_scan_threshold=10_000,
+            full_scan_threshold=full_scan_kilobytes,
             max_indexing_threads=2,
         ),
         max_search_threads=2,
@@ -91,6 +93,11 @@ def create_shard(directory: Path, dimensions: int) -> None:
         edge.update(UpdateOperation.create_field_index(field, index))
     edge.flush()
     edge.close()
+
+
+def tenant_sizes(edge: EdgeShard, limit: int = MOST_TENANTS) -> list[int]:
+    """How many points each tenant has, staged ones included, largest first."""
+    return [hit.count for hit in edge.facet(FacetRequest(schema.TENANT, limit=limit)).hits]
 
 
 class Shard:
@@ -195,8 +202,7 @@ class Shard:
 
     def largest_tenant(self) -> int:
         """How many points the largest tenant has, staged ones included."""
-        hits = self._edge.facet(FacetRequest(schema.TENANT, limit=1)).hits
-        return hits[0].count if hits else 0
+        return max(tenant_sizes(self._edge, limit=1), default=0)
 
     def log_files(self) -> list[int]:
         """Descriptors of the write-ahead log, to sync and close before the caller says "durable".
