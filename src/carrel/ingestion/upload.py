@@ -1,8 +1,8 @@
 """Accepting documents: what is acknowledged is on disk and has a job.
 
 The original is stored first; one transaction then records the version and its
-job. A crash before the commit leaves a file without a row, which is swept later;
-a crash after it loses nothing.
+job. A crash before the commit leaves a file without a row, which stays until its
+tenant is erased; a crash after it loses nothing.
 """
 
 import hashlib
