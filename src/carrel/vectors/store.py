@@ -9,6 +9,11 @@ together: visible to all of the tenant, or to some groups of it. A handle sees
 what is published for all and for the groups that it was made with. Which version
 of a document counts is the metadata database's to say; the store may for a
 moment hold two.
+
+A tenant's points are in the collection that all tenants share, or in one of its
+own: which, the caller says (`placement` knows). A collection of one's own is made
+by the first `stage`, and until then reads as empty. Within it, too, every
+operation names the tenant.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,7 +22,7 @@ from typing import NamedTuple, Protocol
 
 from carrel.domain.document import Chunk, Metadata
 from carrel.domain.filter import Filter
-from carrel.domain.ids import ChunkId, DocumentId, TenantId
+from carrel.domain.ids import ChunkId, CollectionName, DocumentId, TenantId
 from carrel.domain.vector import DenseVector, SparseVector
 
 
@@ -60,6 +65,19 @@ class StoredChunk:
     content_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """What is stored of one version of a document: how many points, and who may see them.
+
+    `audiences` holds each distinct value of the points' `visible_to`, sorted; `()` is staged.
+    """
+
+    document_id: DocumentId
+    version: int
+    points: int
+    audiences: frozenset[tuple[str, ...]]
+
+
 class TenantVectors(Protocol):
     """One tenant's points; no operation sees or changes another's.
 
@@ -89,12 +107,18 @@ class TenantVectors(Protocol):
         ...
 
     async def search(
-        self, dense: DenseVector, sparse: SparseVector, *, limit: int, where: Filter = ()
+        self,
+        dense: DenseVector,
+        sparse: SparseVector,
+        *,
+        limit: int,
+        where: Filter = (),
+        exact: bool = False,
     ) -> Hits:
         """The *limit* nearest visible chunks by cosine, and as many by BM25.
 
         BM25's IDF is computed over the chunks visible to this handle alone. Equal
-        scores come in any order.
+        scores come in any order. *exact* compares every chunk, whatever graph there is.
         """
         ...
 
@@ -106,16 +130,39 @@ class TenantVectors(Protocol):
         """How many chunks are visible, of one document or of all."""
         ...
 
+    async def inventory(self, document_id: DocumentId | None = None) -> list[StoredVersion]:
+        """Everything stored of one document or of all, staged or visible to whomever.
+
+        For moving and erasing, not for answering: it looks at every point of the tenant.
+        """
+        ...
+
+    async def read(self, document_id: DocumentId, version: int, ordinals: range) -> list[Point]:
+        """The chunks of a version with these ordinals, whole, staged or visible; in their order.
+
+        For moving, not for answering. Dense vectors come as they are stored: normalised.
+        """
+        ...
+
     async def erase(self) -> None:
-        """Delete every point of the tenant."""
+        """Delete every point of the tenant; a collection of its own goes as a whole."""
         ...
 
 
 class VectorStore(Protocol):
     """A place for points of many tenants."""
 
-    def tenant(self, tenant_id: TenantId, groups: Collection[str] = ()) -> TenantVectors:
-        """The handle of one tenant, with the sight of *groups*: the only way to its points."""
+    def tenant(
+        self,
+        tenant_id: TenantId,
+        groups: Collection[str] = (),
+        *,
+        collection: CollectionName | None = None,
+    ) -> TenantVectors:
+        """The handle of one tenant, with the sight of *groups*: the only way to its points.
+
+        They are in the tenant's own *collection*, or without one in the shared one.
+        """
         ...
 
     async def ping(self) -> None:
