@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from carrel import __version__
 from carrel.api import errors, health
-from carrel.api.admin import keys, tenants
+from carrel.api.admin import erasures, keys, moves, tenants
 from carrel.api.middleware import RequestContext
 from carrel.api.native import documents, query, usage
 from carrel.api.openai import chat, models
@@ -24,6 +24,8 @@ ROUTERS = (
     chat.router,
     models.router,
     tenants.router,
+    moves.router,
+    erasures.router,
     keys.router,
     health.router,
 )

@@ -5,27 +5,37 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carrel.answering.pipeline import Pipeline
 from carrel.database.engine import Database
 from carrel.database.migrate import migrate
-from carrel.domain.errors import CarrelError, Unavailable
+from carrel.domain.errors import CarrelError, InvalidRequest, Unavailable
 from carrel.domain.ids import TenantId, new_id
+from carrel.domain.tenant import Isolation
 from carrel.embedding.embedder import Embedder
 from carrel.embedding.sparse import Bm25Encoder
 from carrel.embedding.static import StaticEmbedder
+from carrel.erasure.document import DocumentEraser
+from carrel.erasure.orphans import remove_orphans_hourly
+from carrel.erasure.places import Files, Points
+from carrel.erasure.reports import Erasure, ErasureReports
+from carrel.erasure.tenant import TenantEraser, request_erasure
 from carrel.generation.extractive import MODEL as EXTRACTIVE
 from carrel.generation.extractive import ExtractiveGenerator
 from carrel.generation.generator import Generator
 from carrel.ingestion.documents import DocumentStore
 from carrel.ingestion.index import Indexer
-from carrel.ingestion.jobs import JobQueue
 from carrel.ingestion.originals import Originals
 from carrel.ingestion.parse.parser import Parser
 from carrel.ingestion.upload import Uploads
-from carrel.ingestion.worker import Worker
+from carrel.jobs.queue import JobQueue
+from carrel.jobs.worker import Step, Worker
+from carrel.placement.homes import Homes
+from carrel.placement.mover import Mover
+from carrel.placement.moves import MoveStore
 from carrel.retrieval.search import Retriever
 from carrel.settings import Settings
 from carrel.telemetry.loop import watch_loop
@@ -57,7 +67,8 @@ class Services:
     authenticator: Authenticator
     tenants: TenantStore
     keys: KeyStore
-    originals: Originals
+    moves: MoveStore
+    erasures: ErasureReports
     documents: DocumentStore
     uploads: Uploads
     retriever: Retriever
@@ -83,17 +94,31 @@ class Services:
                 raise outcome
         return faults
 
-    async def erase_tenant(self, tenant_id: TenantId) -> None:
-        """Remove a tenant with all its points, files and rows.
+    def check_tier(self, isolation: Isolation, server: str | None) -> None:
+        """Raises `InvalidRequest` for a tier that this deployment does not offer."""
+        servers = sorted(self.settings.qdrant_servers)
+        if isolation != "dedicated":
+            if server is not None:
+                raise InvalidRequest("only the tier dedicated has a server", param="server")
+            return
+        if not servers:
+            raise InvalidRequest(
+                "there is no server for the tier dedicated: name one in CARREL_QDRANT_SERVERS, "
+                "beside CARREL_QDRANT_URL; or choose the tier collection",
+                param="isolation",
+            )
+        if server not in servers:
+            raise InvalidRequest(f"server is one of: {', '.join(servers)}", param="server")
+
+    async def erase_tenant(self, tenant_id: TenantId, *, wait_seconds: float) -> Erasure:
+        """Have everything of a tenant erased; the report as it is after *wait_seconds*.
 
         Raises:
             NotFound: no such tenant.
         """
-        await self.tenants.change(tenant_id, status="suspended")
+        name = await request_erasure(self.database, tenant_id)
         self.authenticator.forget()
-        await self.vectors.tenant(tenant_id).erase()
-        await self.originals.remove_all(tenant_id)
-        await self.tenants.remove(tenant_id)
+        return await self.erasures.wait(name, seconds=wait_seconds)
 
 
 def engine_folder(settings: Settings) -> Path:
@@ -117,15 +142,15 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         stack.push_async_callback(ledger.close)
         for background in (ledger.run(), watch_loop()):
             stack.push_async_callback(_cancelled, asyncio.create_task(background))
+        homes = open_homes(settings, database, vectors, stack)
         retriever = Retriever(
             embedder=embedder,
             bm25=bm25,
-            vectors=vectors,
+            homes=homes,
             database=database,
             candidates=settings.retrieval.candidates,
         )
         documents = DocumentStore(database)
-        originals = open_originals(settings)
         admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
         yield Services(
             settings=settings,
@@ -135,9 +160,10 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             authenticator=Authenticator(database, admin_key),
             tenants=TenantStore(database),
             keys=KeyStore(database),
-            originals=originals,
+            moves=MoveStore(database),
+            erasures=ErasureReports(database),
             documents=documents,
-            uploads=Uploads(database, originals, documents),
+            uploads=Uploads(database, open_originals(settings), documents),
             retriever=retriever,
             pipeline=Pipeline(
                 retriever=retriever,
@@ -156,7 +182,7 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
     chosen = settings.ingestion
     async with contextlib.AsyncExitStack() as stack:
         database = await open_database(settings, stack)
-        vectors = await open_vectors(settings, stack)
+        homes = open_homes(settings, database, await open_vectors(settings, stack), stack)
         parser = Parser(
             processes=chosen.concurrency,
             timeout_seconds=chosen.parse_timeout_seconds,
@@ -168,18 +194,30 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
         embedder = StaticEmbedder()
         stack.push_async_callback(embedder.close)
         queue = JobQueue(database, owner=new_id("wrk"), lease_seconds=chosen.lease_seconds)
+        originals = open_originals(settings)
         indexer = Indexer(
             database=database,
-            originals=open_originals(settings),
+            originals=originals,
             parser=parser,
             embedder=embedder,
             bm25=Bm25Encoder(),
-            vectors=vectors,
+            homes=homes,
             queue=queue,
         )
+        documents = DocumentEraser(database, homes, originals, queue)
+        tenants = TenantEraser(database, homes, queue, (Points(homes), Files(originals)))
+        mover = Mover(database, homes, MoveStore(database), queue)
+        sweeping = asyncio.create_task(remove_orphans_hourly(database, originals))
+        stack.push_async_callback(_cancelled, sweeping)
         yield Worker(
             queue,
-            indexer,
+            {
+                "ingest": Step(indexer.ingest, indexer.fail),
+                "tidy": Step(indexer.tidy),
+                "remove": Step(documents.run),
+                "move": Step(mover.run, mover.give_up),
+                "erase": Step(tenants.run),
+            },
             concurrency=chosen.concurrency,
             max_attempts=chosen.max_attempts,
             lease_seconds=chosen.lease_seconds,
@@ -204,6 +242,15 @@ async def open_vectors(settings: Settings, stack: contextlib.AsyncExitStack) -> 
         vectors = await asyncio.to_thread(_qdrant_server, settings, settings.qdrant_url)
     stack.push_async_callback(vectors.close)
     return vectors
+
+
+def open_homes(
+    settings: Settings, database: Database, shared: VectorStore, stack: contextlib.AsyncExitStack
+) -> Homes:
+    """Where tenants' points are: in *shared*, or on a server of their own."""
+    homes = Homes(database, shared, partial(open_dedicated, settings))
+    stack.push_async_callback(homes.close)
+    return homes
 
 
 async def check_vectors(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from carrel.database.engine import Database
 from carrel.database.tables import jobs
 from carrel.domain.ids import DocumentId, TenantId
-from carrel.ingestion.jobs import Job, JobQueue, LeaseLost, add_job
+from carrel.jobs.queue import Job, JobQueue, LeaseLost, add_job
 from carrel.tenancy.store import TenantStore
 
 

@@ -9,18 +9,21 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote
 
 from fastapi import FastAPI
+from sqlalchemy import update
 from tests.isolation.canary import new_canary
 
 from carrel.asgi import create_app
+from carrel.database.tables import jobs
 from carrel.domain.ids import KeyId, TenantId
 from carrel.domain.key import Scope
-from carrel.ingestion.worker import Worker
+from carrel.jobs.worker import Worker
 from carrel.services import Services, engine_folder, open_services, open_worker
 from carrel.settings import Settings
 from carrel.vectors.edge.process import EngineProcess
@@ -95,6 +98,11 @@ class Api:
         if job is not None:
             await self.worker._carry_out(job)
         return job and job.kind
+
+    async def until_due(self) -> None:
+        """Make every job that waits for its next try due now."""
+        async with self.services.database.write() as connection:
+            await connection.execute(update(jobs).values(run_after=datetime.now(UTC)))
 
 
 class _Exchange:
@@ -188,7 +196,7 @@ async def opened(folder: Path, backend: Backend, *, working: bool = True) -> Asy
 def _impatient():
     """Look for jobs and finished documents more often: thousands of uploads wait for both."""
     with (
-        patch("carrel.ingestion.worker.IDLE_SECONDS", 0.005),
+        patch("carrel.jobs.worker.IDLE_SECONDS", 0.005),
         patch("carrel.ingestion.documents.LONGEST_PAUSE_SECONDS", 0.02),
     ):
         yield

@@ -21,7 +21,7 @@ from carrel.database.tables import documents, keys, tenants
 from carrel.domain.errors import Conflict, InvalidRequest, NotFound
 from carrel.domain.ids import DocumentId
 from carrel.ingestion import idempotency
-from carrel.ingestion.jobs import JobQueue, add_job
+from carrel.jobs.queue import JobQueue, add_job
 from carrel.tenancy.keys import hash_secret, new_secret
 from carrel.tenancy.store import TenantStore
 

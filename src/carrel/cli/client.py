@@ -18,9 +18,11 @@ from carrel.cli.wire import (
     Answer,
     Delta,
     Document,
+    Erasure,
     Hits,
     Key,
     KeyOptions,
+    Move,
     NewKey,
     Page,
     QueryOptions,
@@ -112,9 +114,11 @@ class Client(Connection):
 
     # Admin plane
 
-    async def create_tenant(self, name: str, *, isolation: str = "shared") -> Tenant:
+    async def create_tenant(
+        self, name: str, *, isolation: str = "shared", server: str | None = None
+    ) -> Tenant:
         """The new tenant."""
-        body = {"name": name, "isolation": isolation}
+        body = {"name": name, "isolation": isolation, "server": server}
         return await self.fetch(Tenant, "POST", "/admin/tenants", json=body)
 
     async def tenants(self) -> AsyncGenerator[Tenant]:
@@ -127,8 +131,27 @@ class Client(Connection):
         return await self.fetch(Tenant, "GET", f"/admin/tenants/{part(tenant_id)}")
 
     async def delete_tenant(self, tenant_id: str) -> None:
-        """Erase a tenant: its documents, keys and caches."""
+        """Erase a tenant: its documents, keys and caches. `erasures` tells how far that is."""
         await self.discard("DELETE", f"/admin/tenants/{part(tenant_id)}")
+
+    async def erasures(self, tenant_id: str | None = None) -> AsyncGenerator[Erasure]:
+        """Reports of erasures, newest first, of one tenant or of all; page by page."""
+        query = f"?tenant_id={part(tenant_id)}" if tenant_id else ""
+        async for erasure in self.pages(Page[Erasure], f"/admin/erasures{query}"):
+            yield erasure
+
+    async def move_tenant(
+        self, tenant_id: str, *, isolation: str, server: str | None = None
+    ) -> Move:
+        """The move as it starts."""
+        body = {"isolation": isolation, "server": server}
+        path = f"/admin/tenants/{part(tenant_id)}/moves"
+        return await self.fetch(Move, "POST", path, json=body)
+
+    async def move(self, tenant_id: str, move_id: str) -> Move:
+        """The move as it is now."""
+        path = f"/admin/tenants/{part(tenant_id)}/moves/{part(move_id)}"
+        return await self.fetch(Move, "GET", path)
 
     async def create_key(self, tenant_id: str, **options: Unpack[KeyOptions]) -> NewKey:
         """A key with its secret. *options* are the contract's: `name`, `scopes`, `expires_at`."""

@@ -80,8 +80,9 @@ class Connection:
     async def pages(self, kind: type[Page[Result]], path: str) -> AsyncGenerator[Result]:
         """The items of a list, one request per page, each when its page is reached."""
         after = ""
+        joint = "&" if "?" in path else "?"
         while True:
-            page = await self.fetch(kind, "GET", f"{path}?limit={PAGE_SIZE}{after}")
+            page = await self.fetch(kind, "GET", f"{path}{joint}limit={PAGE_SIZE}{after}")
             for item in page.data:
                 yield item
             if not page.has_more or page.last_id is None:

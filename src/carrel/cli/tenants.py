@@ -2,14 +2,30 @@
 
 import asyncio
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from carrel.cli.options import DEFAULT_URL, AdminKey, AsJson, Url, admin_key
 
-tenants = typer.Typer(help="Create, list and delete tenants.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from carrel.cli.wire import Erasure
 
+POLL_SECONDS = 0.3
+STEPS = {
+    "queued": "Waiting for a worker",
+    "copying": "Copying",
+    "switching": "Comparing both homes",
+    "clearing": "Moved; emptying the old home",
+}
+
+tenants = typer.Typer(help="Create, list, move and erase tenants.", no_args_is_help=True)
+
+Server = Annotated[
+    str | None,
+    typer.Option(help="For dedicated: the Qdrant server, as CARREL_QDRANT_SERVERS names it."),
+]
 TenantArgument = Annotated[str, typer.Argument(metavar="ID", help="The tenant's id.")]
 
 
@@ -19,12 +35,14 @@ def create(
     isolation: Annotated[
         str, typer.Option(help="How far apart its vectors are: shared, collection or dedicated.")
     ] = "shared",
+    *,
+    server: Server = None,
     url: Url = DEFAULT_URL,
     key: AdminKey = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a tenant."""
-    asyncio.run(_create(name, isolation, url, admin_key(key), as_json=as_json))
+    asyncio.run(_create(name, isolation, server, url, admin_key(key), as_json=as_json))
 
 
 @tenants.command("list")
@@ -60,12 +78,43 @@ def delete(
     asyncio.run(_delete(tenant_id, url, secret))
 
 
-async def _create(name: str, isolation: str, url: str, key: str, *, as_json: bool) -> None:
+@tenants.command()
+def move(
+    tenant_id: TenantArgument,
+    to: Annotated[str, typer.Option(help="The tier: shared, collection or dedicated.")],
+    *,
+    server: Server = None,
+    wait: Annotated[bool, typer.Option(help="Wait until it has moved.")] = True,
+    url: Url = DEFAULT_URL,
+    key: AdminKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move a tenant to another isolation tier, while it is being used."""
+    asyncio.run(_move(tenant_id, to, server, url, admin_key(key), wait=wait, as_json=as_json))
+
+
+@tenants.command()
+def erasures(
+    tenant_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Of this tenant; of all without it.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    url: Url = DEFAULT_URL,
+    key: AdminKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was erased, and what a sweep found of it afterwards."""
+    asyncio.run(_erasures(tenant_id, limit, url, admin_key(key), as_json=as_json))
+
+
+async def _create(
+    name: str, isolation: str, server: str | None, url: str, key: str, *, as_json: bool
+) -> None:
     from carrel.cli.client import Client
     from carrel.cli.render import show_json
 
     async with Client(url, key) as client:
-        tenant = await client.create_tenant(name, isolation=isolation)
+        tenant = await client.create_tenant(name, isolation=isolation, server=server)
     if as_json:
         show_json(tenant)
         return
@@ -102,7 +151,7 @@ async def _show(tenant_id: str, url: str, key: str, *, as_json: bool) -> None:
         {
             "id": tenant.id,
             "name": tenant.name,
-            "isolation": tenant.isolation,
+            "isolation": " on ".join(filter(None, (tenant.isolation, tenant.server))),
             "status": tenant.status,
             "requests per minute": _or_none(limits and limits.requests_per_minute),
             "tokens per minute": _or_none(limits and limits.tokens_per_minute),
@@ -118,7 +167,85 @@ async def _delete(tenant_id: str, url: str, key: str) -> None:
 
     async with Client(url, key) as client:
         await client.delete_tenant(tenant_id)
-    typer.echo(f"Erased tenant {tenant_id}.")
+        report = await anext(client.erasures(tenant_id), None)
+    if report is None or report.status != "done":
+        typer.echo(
+            f"Tenant {tenant_id} is gone; its data is still being erased."
+            f" Next: carrel tenants erasures {tenant_id}"
+        )
+        return
+    typer.echo(f"Erased tenant {tenant_id}: {_listed(report.found)}. A sweep found nothing left.")
+
+
+async def _move(
+    tenant_id: str,
+    isolation: str,
+    server: str | None,
+    url: str,
+    key: str,
+    *,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    from carrel.cli.client import Client
+    from carrel.cli.failure import Failure
+    from carrel.cli.render import console, show_json
+
+    async with Client(url, key) as client:
+        moving = await client.move_tenant(tenant_id, isolation=isolation, server=server)
+        with console(stderr=True).status("") as status:
+            while wait and moving.status not in ("done", "failed"):
+                status.update(f"{STEPS.get(moving.status, moving.status)} {moving.progress:.0%}")
+                await asyncio.sleep(POLL_SECONDS)
+                moving = await client.move(tenant_id, moving.id)
+    if as_json:
+        show_json(moving)
+    elif moving.status == "done":
+        report = moving.report
+        typer.echo(
+            f"Moved tenant {tenant_id} to {isolation}: {report.get('chunks', 0):,} chunks of "
+            f"{report.get('documents', 0):,} documents; {report.get('searches_compared', 0)} "
+            "searches came out the same before and after."
+        )
+    elif moving.status != "failed":
+        typer.echo(f"Move {moving.id} is under way; the tenant is being served meanwhile.")
+    if moving.status == "failed":
+        raise Failure(f"The tenant stays where it was: {moving.error}")
+
+
+async def _erasures(
+    tenant_id: str | None, limit: int, url: str, key: str, *, as_json: bool
+) -> None:
+    from carrel.cli.client import Client
+    from carrel.cli.render import console, show_json, table
+
+    found: list[Erasure] = []
+    async with Client(url, key) as client:
+        async for each in client.erasures(tenant_id):
+            found.append(each)
+            if len(found) == limit:
+                break
+    if as_json:
+        show_json(found)
+    elif found:
+        rows = [
+            (
+                each.updated_at[:19].replace("T", " "),
+                each.tenant_id,
+                each.document_id or "everything",
+                _listed(each.found),
+                _listed(each.left) if any(each.left.values()) else "nothing",
+                each.status,
+            )
+            for each in found
+        ]
+        table(("AT", "TENANT", "WHAT", "THERE WAS", "LEFT", "STATUS"), rows, console())
+    else:
+        typer.echo("Nothing was erased.", err=True)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing"
 
 
 def _or_none(limit: object) -> str:

@@ -52,9 +52,35 @@ class Tenant(Struct, frozen=True):
     id: str
     name: str
     isolation: str = "shared"
+    server: str | None = None
     status: str = "active"
     limits: Limits | None = None
     budget: Budget | None = None
+
+
+class Move(Struct, frozen=True):
+    """A tenant's move to another isolation tier."""
+
+    id: str
+    isolation: str
+    status: str
+    progress: float = 0.0
+    server: str | None = None
+    report: dict[str, Any] = field(default_factory=dict[str, Any])
+    error: str | None = None
+
+
+class Erasure(Struct, frozen=True):
+    """What was erased: how many things there were, and how many a sweep found afterwards."""
+
+    id: str
+    tenant_id: str
+    status: str
+    created_at: str
+    updated_at: str
+    document_id: str | None = None
+    found: dict[str, int] = field(default_factory=dict[str, int])
+    left: dict[str, int] = field(default_factory=dict[str, int])
 
 
 class Key(Struct, frozen=True):

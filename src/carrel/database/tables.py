@@ -56,13 +56,56 @@ tenants = Table(
     Column("id", String(64), primary_key=True),
     Column("name", String(200), nullable=False),
     Column("isolation", String(16), nullable=False),
+    # The tenant's own Qdrant server, by its name in the settings. One server has one tenant.
+    Column("server", String(40), unique=True),
+    # The tenant's own collection; null: the one that tenants share.
+    Column("collection", String(40)),
     Column("status", String(16), nullable=False),
+    # The job that the tenant's other jobs wait for.
+    Column("held_by", String(64)),
     Column("limits", JSON, nullable=False),
     Column("budget", JSON),
     # Rises with every change of what the tenant's searches can return.
     Column("corpus_version", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+)
+
+moves = Table(
+    "moves",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tenant_id", String(64), ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
+    Column("isolation", String(16), nullable=False),
+    # Where to; what is left behind is known once the move has switched.
+    Column("server", String(40)),
+    Column("collection", String(40)),
+    Column("left_server", String(40)),
+    Column("left_collection", String(40)),
+    Column("status", String(16), nullable=False),
+    Column("progress", Float, nullable=False),
+    Column("report", JSON, nullable=False),
+    Column("error", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_moves_tenant_id", "tenant_id"),
+)
+
+# What was erased, and what a sweep found afterwards. It outlives the tenant that it tells of.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tenant_id", String(64), nullable=False),
+    # Null: the whole tenant.
+    Column("document_id", String(256)),
+    Column("status", String(16), nullable=False),
+    # How many things there were in each place, and how many the last sweep saw.
+    Column("found", JSON, nullable=False),
+    Column("left", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_erasures_tenant_id", "tenant_id", "id"),
 )
 
 keys = Table(

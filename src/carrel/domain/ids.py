@@ -11,6 +11,8 @@ ChunkId = NewType("ChunkId", str)
 CollectionName = NewType("CollectionName", str)
 JobId = NewType("JobId", str)
 RequestId = NewType("RequestId", str)
+MoveId = NewType("MoveId", str)
+ErasureId = NewType("ErasureId", str)
 AnswerId = NewType("AnswerId", str)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u

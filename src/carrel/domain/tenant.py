@@ -7,7 +7,8 @@ from typing import Literal
 from carrel.domain.ids import TenantId
 
 Isolation = Literal["shared", "collection", "dedicated"]
-TenantStatus = Literal["active", "suspended"]
+# erasing: gone for everyone but the worker that removes it
+TenantStatus = Literal["active", "suspended", "erasing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Tenant:
     id: TenantId
     name: str
     isolation: Isolation
+    server: str | None  # the Qdrant server of its own, by its name in the settings
     status: TenantStatus
     created_at: datetime
     updated_at: datetime

@@ -19,7 +19,7 @@ from carrel.database.tables import document_groups, documents, tenants, versions
 from carrel.domain.document import Document
 from carrel.domain.errors import InvalidRequest, NotFound
 from carrel.domain.ids import DocumentId, TenantId
-from carrel.ingestion.jobs import add_job
+from carrel.jobs.queue import add_job
 
 # Between two looks at a document that someone waits for.
 FIRST_PAUSE_SECONDS = 0.04

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
@@ -22,11 +23,13 @@ from carrel.domain.ids import DocumentId, TenantId
 from carrel.embedding.embedder import Embedder
 from carrel.embedding.sparse import Bm25Encoder
 from carrel.ingestion.documents import bump_corpus
-from carrel.ingestion.jobs import Job, JobQueue, add_job
 from carrel.ingestion.originals import Originals
-from carrel.ingestion.parse.parser import Parser
+from carrel.ingestion.parse.parser import ParseFailed, Parser
+from carrel.jobs.queue import Job, JobQueue, add_job
+from carrel.jobs.worker import HopelessJob
+from carrel.placement.homes import Homes
 from carrel.vectors.schema import chunk_id
-from carrel.vectors.store import Point, VectorStore
+from carrel.vectors.store import Point
 
 BATCH = 128  # chunks embedded and staged between two reports of progress
 ROWS = 1000  # chunks recorded by one statement
@@ -48,7 +51,7 @@ class Version:
 
 
 class Indexer:
-    """Carries out jobs of every kind."""
+    """Carries out the jobs that make documents searchable, and tidy up after them."""
 
     def __init__(
         self,
@@ -58,7 +61,7 @@ class Indexer:
         parser: Parser,
         embedder: Embedder,
         bm25: Bm25Encoder,
-        vectors: VectorStore,
+        homes: Homes,
         queue: JobQueue,
     ) -> None:
         self._database = database
@@ -66,14 +69,14 @@ class Indexer:
         self._parser = parser
         self._embedder = embedder
         self._bm25 = bm25
-        self._vectors = vectors
+        self._homes = homes
         self._queue = queue
 
     async def ingest(self, job: Job) -> None:
         """Make one version searchable.
 
         Raises:
-            ParseFailed: the document cannot be read, and never will be.
+            HopelessJob: the document cannot be read, and never will be.
             LeaseLost: the job is another worker's by now.
             Unavailable: a service is down; try again later.
         """
@@ -81,16 +84,22 @@ class Indexer:
         chunks: list[Chunk] = []
         if version is not None:
             path = self._originals.path(version.tenant_id, version.original)
-            parsed = await self._parser.parse(path, version.media_type)
-            chunks = parsed.chunks
+            chunks = await self._parsed(path, version.media_type)
             await self._stage(job, version, chunks)
-            vectors = self._vectors.tenant(job.tenant_id)
+            vectors = await self._homes.now(job.tenant_id)
             await vectors.publish(job.document_id, job.version, version.groups)
         await self._swap(job, chunks)
 
+    async def _parsed(self, path: Path, media_type: str) -> list[Chunk]:
+        try:
+            return (await self._parser.parse(path, media_type)).chunks
+        except ParseFailed as error:
+            raise HopelessJob(error.reason) from None
+
     async def fail(self, job: Job, reason: str) -> None:
         """End the job; its version has failed with *reason*, and the one before serves on."""
-        await self._vectors.tenant(job.tenant_id).discard(job.document_id, job.version)
+        vectors = await self._homes.now(job.tenant_id)
+        await vectors.discard(job.document_id, job.version)
         async with self._database.write() as connection:
             await self._queue.finish(connection, job)
             await connection.execute(
@@ -101,14 +110,18 @@ class Indexer:
 
     async def tidy(self, job: Job) -> None:
         """Remove what the versions before the job's left behind."""
-        await self._vectors.tenant(job.tenant_id).withdraw(job.document_id, before=job.version)
-        await self._drop_versions(job, before=job.version)
-
-    async def remove(self, job: Job) -> None:
-        """Remove everything of a deleted document, up to the job's version."""
-        after = job.version + 1
-        await self._vectors.tenant(job.tenant_id).withdraw(job.document_id, before=after)
-        await self._drop_versions(job, before=after)
+        vectors = await self._homes.now(job.tenant_id)
+        await vectors.withdraw(job.document_id, before=job.version)
+        old = (
+            (versions.c.tenant_id == job.tenant_id)
+            & (versions.c.document_id == job.document_id)
+            & (versions.c.version < job.version)
+        )
+        for row in await self._database.fetch(select(versions.c.original).where(old)):
+            await self._originals.remove(job.tenant_id, row.original)
+        async with self._database.write() as connection:
+            await self._queue.finish(connection, job)
+            await connection.execute(delete(versions).where(old))
 
     async def _begin(self, job: Job) -> Version | None:
         """The version to ingest, marked as processing; None when it was deleted meanwhile."""
@@ -151,13 +164,13 @@ class Indexer:
         )
 
     async def _stage(self, job: Job, version: Version, chunks: Sequence[Chunk]) -> None:
-        tenant = self._vectors.tenant(version.tenant_id)
+        vectors = await self._homes.now(version.tenant_id)
         for start in range(0, len(chunks), BATCH):
             batch = chunks[start : start + BATCH]
             texts = [embedded_text(version.title, chunk) for chunk in batch]
             dense = await self._embedder.embed_documents(texts)
             sparse = await asyncio.to_thread(self._bm25.embed_documents, texts)
-            await tenant.stage(
+            await vectors.stage(
                 [
                     Point(
                         document_id=version.document_id,
@@ -216,22 +229,6 @@ class Indexer:
             await bump_corpus(connection, job.tenant_id)
             if job.version > 1:
                 await add_job(connection, "tidy", job.tenant_id, job.document_id, job.version)
-
-    async def _drop_versions(self, job: Job, *, before: int) -> None:
-        mine = (documents.c.tenant_id == job.tenant_id) & (documents.c.id == job.document_id)
-        old = (
-            (versions.c.tenant_id == job.tenant_id)
-            & (versions.c.document_id == job.document_id)
-            & (versions.c.version < before)
-        )
-        for row in await self._database.fetch(select(versions.c.original).where(old)):
-            await self._originals.remove(job.tenant_id, row.original)
-        async with self._database.write() as connection:
-            await self._queue.finish(connection, job)
-            await connection.execute(delete(versions).where(old))
-            # Not by what tidies up after a version: it may come before the removal.
-            gone = documents.c.newest_version < before
-            await connection.execute(delete(documents).where(mine, gone))
 
 
 def embedded_text(title: str, chunk: Chunk) -> str:

@@ -6,10 +6,12 @@ client sends becomes part of a path.
 """
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +78,15 @@ class Originals:
         """Delete the tenant's folder."""
         await asyncio.to_thread(shutil.rmtree, self._folder / tenant_id, ignore_errors=True)
 
+    async def tenants(self) -> list[TenantId]:
+        """Every tenant that has a folder."""
+        return await asyncio.to_thread(lambda: [TenantId(name) for name in _entries(self._folder)])
+
+    async def names(self, tenant_id: TenantId, *, older_than_seconds: float = 0) -> set[str]:
+        """The tenant's files, unfinished ones included, that are at least so old."""
+        folder = self._folder / tenant_id
+        return await asyncio.to_thread(_names, folder, time.time() - older_than_seconds)
+
     async def _write(self, path: Path, pieces: AsyncIterable[bytes]) -> tuple[int, str]:
         digest = hashlib.sha256()
         size = 0
@@ -95,6 +106,22 @@ class Originals:
         finally:
             await asyncio.to_thread(file.close)
         return size, digest.hexdigest()
+
+
+def _entries(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+
+
+def _names(folder: Path, latest: float) -> set[str]:
+    found: set[str] = set()
+    for name in _entries(folder):
+        with contextlib.suppress(FileNotFoundError):  # just now given its final name
+            if (folder / name).stat().st_mtime <= latest:
+                found.add(name)
+    return found
 
 
 def _sync(file: BinaryIO) -> None:

@@ -24,9 +24,9 @@ from carrel.domain.ids import DocumentId, TenantId, new_id
 from carrel.ingestion import idempotency
 from carrel.ingestion.documents import DocumentStore
 from carrel.ingestion.idempotency import Carried
-from carrel.ingestion.jobs import add_job
 from carrel.ingestion.originals import Original, Originals
 from carrel.ingestion.parse.detect import HEAD_BYTES, detect
+from carrel.jobs.queue import add_job
 
 MAX_ID = 200
 MAX_TITLE = 500

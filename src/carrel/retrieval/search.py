@@ -13,10 +13,11 @@ from carrel.domain.filter import Filter
 from carrel.domain.ids import TenantId
 from carrel.embedding.embedder import Embedder
 from carrel.embedding.sparse import Bm25Encoder
+from carrel.placement.homes import Homes
 from carrel.retrieval.fusion import FusedHit, alpha_for, fuse
 from carrel.retrieval.relevance import is_relevant
 from carrel.retrieval.visibility import LiveDocument, live_documents
-from carrel.vectors.store import StoredChunk, TenantVectors, VectorStore
+from carrel.vectors.store import StoredChunk, TenantVectors
 
 SPARE = 4  # hits fetched beyond those asked for: enough where a document was just replaced
 
@@ -38,13 +39,13 @@ class Retriever:
         *,
         embedder: Embedder,
         bm25: Bm25Encoder,
-        vectors: VectorStore,
+        homes: Homes,
         database: Database,
         candidates: int,
     ) -> None:
         self._embedder = embedder
         self._bm25 = bm25
-        self._vectors = vectors
+        self._homes = homes
         self._database = database
         self._candidates = candidates
 
@@ -63,7 +64,7 @@ class Retriever:
             Unavailable: the embedder, the vector store or the database is down.
         """
         dense = await self._embedder.embed_query(question)
-        vectors = self._vectors.tenant(tenant_id, groups)
+        vectors = await self._homes.of(tenant_id, groups)
         hits = await vectors.search(
             dense,
             self._bm25.embed_query(question),

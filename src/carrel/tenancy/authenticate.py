@@ -76,6 +76,8 @@ class Authenticator:
         row = rows[0] if rows else None
         if row is None or (row.expires_at is not None and row.expires_at <= datetime.now(UTC)):
             raise InvalidApiKey("this API key is unknown, expired or revoked")
+        if row.tenant_status == "erasing":
+            raise InvalidApiKey("this API key is unknown, expired or revoked")
         if row.tenant_id is not None and row.tenant_status != "active":
             raise InsufficientScope("this tenant is suspended")
         return Caller(row.tenant_id, row.id, frozenset(row.scopes), tuple(row.groups))

@@ -105,7 +105,9 @@ class KeyStore:
             created_at=datetime.now(UTC),
         )
         async with self._database.write() as connection:
-            tenant = await connection.execute(select(tenants.c.id).where(tenants.c.id == tenant_id))
+            tenant = await connection.execute(
+                select(tenants.c.id).where(tenants.c.id == tenant_id, tenants.c.status != "erasing")
+            )
             if tenant.first() is None:
                 raise NotFound(f"no tenant {tenant_id}")
             await connection.execute(insert(keys).values(_row(key, secret)))

@@ -3,13 +3,17 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from carrel.database.engine import Database
 from carrel.database.tables import tenants
 from carrel.domain.errors import NotFound
 from carrel.domain.ids import TenantId, new_id
 from carrel.domain.tenant import Isolation, Limits, Tenant, TenantStatus
+from carrel.placement.moves import claim_server, home_of
+
+# One that is being erased is gone for everyone but the worker that does it.
+_is_there = tenants.c.status != "erasing"
 
 
 class TenantStore:
@@ -18,16 +22,26 @@ class TenantStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, name: str, isolation: Isolation = "shared") -> Tenant:
-        """A new, active tenant. Names are for people and need not differ."""
+    async def create(
+        self, name: str, isolation: Isolation = "shared", server: str | None = None
+    ) -> Tenant:
+        """A new, active tenant. Names are for people and need not differ.
+
+        Raises:
+            Conflict: another tenant has the *server*.
+        """
         now = datetime.now(UTC)
-        tenant = Tenant(TenantId(new_id("ten")), name, isolation, "active", now, now)
+        home = home_of(isolation, server)
+        tenant = Tenant(TenantId(new_id("ten")), name, isolation, server, "active", now, now)
         async with self._database.write() as connection:
+            await claim_server(connection, tenant.id, server)
             await connection.execute(
                 insert(tenants).values(
                     id=tenant.id,
                     name=name,
                     isolation=isolation,
+                    server=home.server,
+                    collection=home.collection,
                     status="active",
                     limits={},
                     corpus_version=0,
@@ -43,14 +57,15 @@ class TenantStore:
         Raises:
             NotFound: no such tenant.
         """
-        rows = await self._database.fetch(select(tenants).where(tenants.c.id == tenant_id))
+        query = select(tenants).where(tenants.c.id == tenant_id, _is_there)
+        rows = await self._database.fetch(query)
         if not rows:
             raise NotFound(f"no tenant {tenant_id}")
         return _tenant(rows[0])
 
     async def list(self) -> list[Tenant]:
         """All tenants, oldest first."""
-        query = select(tenants).order_by(tenants.c.created_at, tenants.c.id)
+        query = select(tenants).where(_is_there).order_by(tenants.c.created_at, tenants.c.id)
         return [_tenant(row) for row in await self._database.fetch(query)]
 
     async def change(
@@ -68,14 +83,9 @@ class TenantStore:
             values["status"] = status
         async with self._database.write() as connection:
             await connection.execute(
-                update(tenants).where(tenants.c.id == tenant_id).values(**values)
+                update(tenants).where(tenants.c.id == tenant_id, _is_there).values(**values)
             )
         return await self.get(tenant_id)
-
-    async def remove(self, tenant_id: TenantId) -> None:
-        """Delete the tenant's rows, and by cascade its keys, documents and jobs."""
-        async with self._database.write() as connection:
-            await connection.execute(delete(tenants).where(tenants.c.id == tenant_id))
 
 
 def _tenant(row: Row[*tuple[Any, ...]]) -> Tenant:
@@ -83,6 +93,7 @@ def _tenant(row: Row[*tuple[Any, ...]]) -> Tenant:
         id=row.id,
         name=row.name,
         isolation=row.isolation,
+        server=row.server,
         status=row.status,
         created_at=row.created_at,
         updated_at=row.updated_at,

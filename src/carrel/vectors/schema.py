@@ -58,6 +58,11 @@ def published_to(groups: Collection[str]) -> list[str]:
     return [_group(name) for name in groups] or [EVERYONE]
 
 
+def groups_of(audience: Collection[str]) -> list[str]:
+    """The groups that a published point names; none where it is for everyone."""
+    return [name.removeprefix("group:") for name in audience if name != EVERYONE]
+
+
 def seen_by(groups: Collection[str]) -> list[str]:
     """What a caller of these groups may see: points that name one of the values."""
     return [EVERYONE, *(_group(name) for name in groups)]

@@ -100,13 +100,13 @@ DOCUMENTS = (
     ),
     Mutation(
         "jobs: order within a tenant's document",
-        "ingestion/jobs.py",
+        "jobs/queue.py",
         "async def claim(",
         "            other.c.tenant_id == jobs.c.tenant_id,\n",
     ),
     Mutation(
         "jobs: share of each tenant",
-        "ingestion/jobs.py",
+        "jobs/queue.py",
         "async def claim(",
         "other.c.tenant_id == jobs.c.tenant_id, ",
     ),

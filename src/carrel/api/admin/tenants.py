@@ -2,15 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from carrel.api.admin.erasures import shown
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
-from carrel.domain.errors import InvalidRequest
 from carrel.domain.ids import TenantId
-from carrel.domain.tenant import Isolation, Tenant, TenantStatus
+from carrel.domain.tenant import Isolation, Tenant
 
 router = APIRouter(prefix="/admin/tenants", tags=["admin"])
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -23,6 +23,7 @@ class NewTenant(BaseModel):
 
     name: Name
     isolation: Isolation = "shared"
+    server: str | None = None
 
 
 class TenantChange(BaseModel):
@@ -31,16 +32,14 @@ class TenantChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Name | None = None
-    status: TenantStatus | None = None
+    status: Literal["active", "suspended"] | None = None
 
 
 @router.post("", status_code=201, summary="Make a tenant")
 async def create(body: NewTenant, admin: Admin, services: Opened) -> Response:
-    if body.isolation != "shared":
-        raise InvalidRequest(
-            "this version offers the isolation tier shared only", param="isolation"
-        )
-    return Json(_tenant(await services.tenants.create(body.name, body.isolation)), status_code=201)
+    services.check_tier(body.isolation, body.server)
+    tenant = await services.tenants.create(body.name, body.isolation, body.server)
+    return Json(_tenant(tenant), status_code=201)
 
 
 @router.get("", summary="All tenants")
@@ -60,25 +59,38 @@ async def change(tenant_id: str, body: TenantChange, admin: Admin, services: Ope
     return Json(_tenant(tenant))
 
 
-@router.delete("/{tenant_id}", status_code=204, summary="Erase a tenant and all its data")
-async def delete(tenant_id: str, admin: Admin, services: Opened) -> Response:
-    await services.erase_tenant(TenantId(tenant_id))
-    return Response(status_code=204)
+@router.delete(
+    "/{tenant_id}",
+    status_code=204,
+    summary="Erase a tenant and all its data",
+    responses={202: {"description": "The tenant is gone; its data is still being erased"}},
+)
+async def delete(
+    tenant_id: str,
+    admin: Admin,
+    services: Opened,
+    wait: Annotated[int, Query(ge=0, le=60)] = 30,
+) -> Response:
+    """204 once a sweep has found nothing left; 202 with the report if that takes longer."""
+    erasure = await services.erase_tenant(TenantId(tenant_id), wait_seconds=wait)
+    if erasure.status != "done":
+        return Json(shown(erasure), status_code=202)
+    return Response(status_code=204, headers={"x-carrel-erasure": erasure.id})
 
 
 def _tenant(tenant: Tenant) -> dict[str, Any]:
-    status: Literal["active", "suspended"] = tenant.status
     return {
         "id": tenant.id,
         "name": tenant.name,
         "isolation": tenant.isolation,
+        "server": tenant.server,
         "limits": {
             "requests_per_minute": tenant.limits.requests_per_minute,
             "tokens_per_minute": tenant.limits.tokens_per_minute,
             "concurrent_requests": tenant.limits.concurrent_requests,
         },
         "budget": None,
-        "status": status,
+        "status": tenant.status,
         "created_at": tenant.created_at,
         "updated_at": tenant.updated_at,
     }

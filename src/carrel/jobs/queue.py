@@ -1,22 +1,28 @@
-"""Jobs: work on documents that must happen, once accepted, whatever dies meanwhile.
+"""Jobs: work that must happen, once accepted, whatever dies meanwhile.
 
 A job is a row. A worker takes it by a lease and renews the lease while it works;
 a lease that runs out frees the job for another. Work done under a lost lease
-cannot be committed: `Job.finish` fences it. Jobs of one document run one at a
-time, oldest first.
+cannot be committed: `JobQueue.finish` fences it. Jobs of one document run one at
+a time, oldest first. A job on the tenant as a whole (a move, an erasure) may hold
+the tenant's other jobs: they wait until it lets them go, or ends.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
 
 from carrel.database.engine import Database, Transaction
-from carrel.database.tables import jobs
+from carrel.database.tables import jobs, tenants
 from carrel.domain.ids import DocumentId, JobId, TenantId, new_id
 
-JobKind = Literal["ingest", "tidy", "remove"]
+JobKind = Literal["ingest", "tidy", "remove", "move", "erase"]
+WHOLE_TENANT = DocumentId("")  # stands where a job is about no document
+
+
+PAUSE_SECONDS = 0.1
 
 
 class LeaseLost(Exception):
@@ -39,14 +45,15 @@ async def add_job(
     connection: Transaction,
     kind: JobKind,
     tenant_id: TenantId,
-    document_id: DocumentId,
-    version: int,
-) -> None:
+    document_id: DocumentId = WHOLE_TENANT,
+    version: int = 0,
+) -> JobId:
     """Record a job within the caller's transaction: it exists if and only if that commits."""
     now = datetime.now(UTC)
+    job_id = JobId(new_id("job"))
     await connection.execute(
         insert(jobs).values(
-            id=new_id("job"),
+            id=job_id,
             kind=kind,
             tenant_id=tenant_id,
             document_id=document_id,
@@ -56,6 +63,20 @@ async def add_job(
             created_at=now,
         )
     )
+    return job_id
+
+
+async def hold(connection: Transaction, tenant_id: TenantId, job_id: JobId) -> None:
+    """Let no job of the tenant start but this one. Those under way go on: see `JobQueue.alone`."""
+    await connection.execute(
+        update(tenants).where(tenants.c.id == tenant_id).values(held_by=job_id)
+    )
+
+
+async def let_go(connection: Transaction, tenant_id: TenantId, job_id: JobId) -> None:
+    """End the hold of this job, if it has one."""
+    mine = and_(tenants.c.id == tenant_id, tenants.c.held_by == job_id)
+    await connection.execute(update(tenants).where(mine).values(held_by=None))
 
 
 class JobQueue:
@@ -94,6 +115,7 @@ class JobQueue:
                 jobs.c.run_after <= now,
                 or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now),
                 ~ahead,
+                ~_held(),
                 under_way < self._per_tenant,
             )
             .order_by(jobs.c.run_after, jobs.c.id)
@@ -117,7 +139,31 @@ class JobQueue:
             row = (await connection.execute(statement)).first()
         if row is None:
             return None
-        return Job(row.id, row.kind, row.tenant_id, row.document_id, row.version, row.attempts)
+        job = Job(row.id, row.kind, row.tenant_id, row.document_id, row.version, row.attempts)
+        # Held while it was being claimed: either the holder sees this lease, or this sees the hold.
+        if await self._database.fetch(select(jobs.c.id).where(jobs.c.id == job.id, _held())):
+            await self.release(job)
+            return None
+        return job
+
+    async def alone(self, job: Job) -> None:
+        """Return once no other job of the tenant is being carried out."""
+        while True:
+            if not await self._others_at_work(job):
+                return
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _others_at_work(self, job: Job) -> bool:
+        query = (
+            select(jobs.c.id)
+            .where(
+                jobs.c.tenant_id == job.tenant_id,
+                jobs.c.id != job.id,
+                jobs.c.lease_until > datetime.now(UTC),
+            )
+            .limit(1)
+        )
+        return bool(await self._database.fetch(query))
 
     async def keep(self, job: Job) -> None:
         """Keep the job for another lease.
@@ -177,3 +223,12 @@ class JobQueue:
 
     def _mine(self, job: Job):
         return and_(jobs.c.id == job.id, jobs.c.lease_owner == self._owner)
+
+
+def _held() -> ColumnElement[bool]:
+    """True for a job whose tenant another job holds."""
+    return exists().where(
+        tenants.c.id == jobs.c.tenant_id,
+        tenants.c.held_by.is_not(None),
+        tenants.c.held_by != jobs.c.id,
+    )

@@ -7,12 +7,11 @@ stop gives its jobs back; one that dies loses its leases.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from carrel.domain.errors import CarrelError, StorageFull, Unavailable
-from carrel.ingestion.index import Indexer
-from carrel.ingestion.jobs import Job, JobQueue, LeaseLost
-from carrel.ingestion.parse.parser import ParseFailed
+from carrel.jobs.queue import Job, JobKind, JobQueue, LeaseLost
 
 log = logging.getLogger(__name__)
 
@@ -21,28 +20,38 @@ BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 60.0
 
 
+class HopelessJob(Exception):
+    """The job would fail again and again; the message says why, to whoever wanted it done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How jobs of one kind are carried out.
+
+    Both end the job themselves. Without `give_up` a job is tried for ever.
+    """
+
+    run: Callable[[Job], Awaitable[None]]
+    give_up: Callable[[Job, str], Awaitable[None]] | None = None
+
+
 class Worker:
     """Runs up to *concurrency* jobs at once until it is stopped."""
 
     def __init__(
         self,
         queue: JobQueue,
-        indexer: Indexer,
+        steps: Mapping[JobKind, Step],
         *,
         concurrency: int,
         max_attempts: int,
         lease_seconds: float,
     ) -> None:
         self._queue = queue
-        self._indexer = indexer
         self._concurrency = concurrency
         self._max_attempts = max_attempts
         self._renew_seconds = lease_seconds / 3
-        self._steps: dict[str, Callable[[Job], Awaitable[None]]] = {
-            "ingest": indexer.ingest,
-            "tidy": indexer.tidy,
-            "remove": indexer.remove,
-        }
+        self._steps = steps
 
     async def run(self) -> None:
         """Work until cancelled; jobs under way are then given back."""
@@ -77,23 +86,24 @@ class Worker:
     async def _carry_out(self, job: Job) -> None:
         try:
             async with self._kept(job):
-                await self._steps[job.kind](job)
+                await self._steps[job.kind].run(job)
         except asyncio.CancelledError:
             with contextlib.suppress(CarrelError):
                 await self._queue.release(job)
             raise
         except LeaseLost:
-            log.warning("job %s of document %s went to another worker", job.id, job.document_id)
-        except ParseFailed as error:
+            log.warning("job %s (%s) went to another worker", job.id, job.kind)
+        except HopelessJob as error:
             await self._fail(job, str(error))
         except Exception as error:  # noqa: BLE001 - a worker outlives any job
             await self._retry_or_fail(job, error)
 
     async def _retry_or_fail(self, job: Job, error: Exception) -> None:
         passing = isinstance(error, Unavailable | StorageFull)
-        if job.kind == "ingest" and not passing and job.attempts >= self._max_attempts:
+        may_fail = self._steps[job.kind].give_up is not None and not passing
+        if may_fail and job.attempts >= self._max_attempts:
             log.error("job %s failed for good", job.id, exc_info=error)
-            await self._fail(job, f"could not be indexed after {job.attempts} attempts")
+            await self._fail(job, f"gave up after {job.attempts} attempts")
             return
         delay = min(BACKOFF_SECONDS * 2 ** (job.attempts - 1), LONGEST_BACKOFF_SECONDS)
         log.warning(
@@ -110,8 +120,10 @@ class Worker:
             log.warning("job %s waits for its lease to run out", job.id)
 
     async def _fail(self, job: Job, reason: str) -> None:
+        give_up = self._steps[job.kind].give_up
+        assert give_up is not None, f"{job.kind} can't fail for good"
         try:
-            await self._indexer.fail(job, reason)
+            await give_up(job, reason)
         except LeaseLost:
             log.warning("job %s went to another worker", job.id)
         except CarrelError as error:
