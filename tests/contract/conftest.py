@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from qdrant_client import QdrantClient
 from tests.contract.local_qdrant import LocalQdrant
+from tests.contract.own_collections import InOwnCollections
 from tests.contract.qdrant_wire import WireQdrant, listening
 from tests.contract.sample_points import DIMENSIONS
 
@@ -28,6 +29,8 @@ QDRANT_GRPC_PORT = int(os.environ.get("CARREL_TEST_QDRANT_GRPC_PORT", "6334"))
 
 # Without a server its tests are not there, rather than skipped: a skip would hide among others.
 STORES = ["edge", "server-local", "server-wire", *(["server"] if QDRANT_URL else [])]
+# Those that know collections of a tenant's own, and what moving from one to another needs.
+WITH_COLLECTIONS = ["edge"]
 
 
 @pytest.fixture(scope="session")
@@ -101,9 +104,25 @@ async def server_store(server_collection: str) -> AsyncIterator[VectorStore]:
     await store.close()
 
 
-@pytest.fixture(params=STORES)
-def vector_store(request: pytest.FixtureRequest) -> VectorStore:
-    """Each implementation of `VectorStore`; tests share it and bring tenants of their own."""
+@pytest.fixture(params=[*STORES, *(f"{name}-own" for name in WITH_COLLECTIONS)])
+async def vector_store(request: pytest.FixtureRequest) -> AsyncIterator[VectorStore]:
+    """Each implementation of `VectorStore`; tests share it and bring tenants of their own.
+
+    Once with the points of all tenants in one collection, and once with each tenant's in its own.
+    """
+    name, own = request.param.removesuffix("-own"), request.param.endswith("-own")
+    store: VectorStore = request.getfixturevalue(f"{name.replace('-', '_')}_store")
+    if not own:
+        yield store
+        return
+    apart = InOwnCollections(store)
+    yield apart
+    await apart.close()
+
+
+@pytest.fixture(params=WITH_COLLECTIONS)
+def plain_store(request: pytest.FixtureRequest) -> VectorStore:
+    """Each implementation, for tests that say themselves which collection they mean."""
     return request.getfixturevalue(f"{request.param.replace('-', '_')}_store")
 
 

@@ -1,4 +1,4 @@
-"""Points that tests write, in vectors small enough to be read: 4 dimensions, one token a word."""
+"""Points that tests write and look for: in 4 dimensions, with one token a word."""
 
 import hashlib
 import zlib
@@ -8,13 +8,30 @@ from dataclasses import dataclass
 import numpy as np
 
 from carrel.domain.document import Chunk, Metadata
-from carrel.domain.filter import Filter
+from carrel.domain.filter import Condition, Filter
 from carrel.domain.ids import DocumentId
 from carrel.domain.vector import DenseVector, SparseVector
 from carrel.vectors.store import Point, StoredChunk, TenantVectors
 
 DIMENSIONS = 4
 EAST = np.array([1, 0, 0, 0], dtype=np.float32)
+A = DocumentId("doc_a")
+B = DocumentId("doc_b")
+
+HOSTILE = [
+    "",
+    " ",
+    "a\x00b",
+    "'; DROP TABLE points; --",
+    '{"must": []}',
+    "*",
+    "../../etc/passwd",
+    "tenant_id",
+    "Ünïcödé 🜁 名前",
+    "e\u0301",
+    "\u202eright-to-left",
+    "x" * 2000,
+]
 
 
 def point(
@@ -105,3 +122,21 @@ def texts(hits: Iterable[Seen]) -> list[str]:
 
 def documents(hits: Iterable[Seen]) -> set[str]:
     return {hit.document_id for hit in hits}
+
+
+async def publish(tenant: TenantVectors, *points: Point) -> None:
+    """Stage and publish *points*, of one or more documents."""
+    await tenant.stage(points)
+    for document, version in {(p.document_id, p.version) for p in points}:
+        await tenant.publish(document, version)
+
+
+async def search(tenant: TenantVectors, text: str = "apple", limit: int = 100) -> SeenHits:
+    return await look(tenant, EAST, words(text), limit=limit)
+
+
+async def found_with(tenant: TenantVectors, *where: Condition) -> set[str]:
+    """The documents that both lists return under *where*, which have to agree."""
+    hits = await look(tenant, EAST, words("apple"), limit=100, where=where)
+    assert documents(hits.dense) == documents(hits.sparse)
+    return documents(hits.dense)

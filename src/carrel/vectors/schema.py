@@ -8,7 +8,7 @@ sort in their order.
 
 import hashlib
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from carrel.domain.document import Chunk
@@ -98,10 +98,7 @@ def to_chunk(tenant_id: TenantId, point_id: str, payload: dict[str, Any]) -> Sto
     Raises:
         IsolationViolation: the payload belongs to another tenant.
     """
-    if payload.get(TENANT) != tenant_id:
-        raise IsolationViolation(
-            f"the vector store returned point {point_id} of another tenant to {tenant_id}"
-        )
+    check_tenant(tenant_id, point_id, payload)
     return StoredChunk(
         chunk_id=ChunkId(point_id),
         document_id=DocumentId(payload[DOCUMENT]),
@@ -116,3 +113,11 @@ def to_chunk(tenant_id: TenantId, point_id: str, payload: dict[str, Any]) -> Sto
         ),
         content_hash=payload["content_hash"],
     )
+
+
+def check_tenant(tenant_id: TenantId, point_id: str, payload: Mapping[str, Any]) -> None:
+    """Raises `IsolationViolation` where the payload belongs to another tenant."""
+    if payload.get(TENANT) != tenant_id:
+        raise IsolationViolation(
+            f"the vector store returned point {point_id} of another tenant to {tenant_id}"
+        )

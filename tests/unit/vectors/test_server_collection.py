@@ -10,7 +10,8 @@ from tests.contract.sample_points import DIMENSIONS, EAST, point, words
 
 from carrel.domain.ids import DocumentId, TenantId
 from carrel.vectors import schema
-from carrel.vectors.server.collection import INDEXES, IncompatibleServer
+from carrel.vectors.server.connection import IncompatibleServer
+from carrel.vectors.server.layout import INDEXES
 from carrel.vectors.server.store import QdrantServerStore
 
 A = DocumentId("doc_a")

@@ -16,7 +16,8 @@ from carrel.domain.ids import ChunkId, DocumentId, TenantId
 from carrel.domain.vector import SparseVector
 from carrel.vectors import schema
 from carrel.vectors.server import filters, points
-from carrel.vectors.server.store import SLICE_POINTS, QdrantServerStore, ServerTenantVectors
+from carrel.vectors.server.store import QdrantServerStore
+from carrel.vectors.server.tenant import SLICE_POINTS, ServerTenantVectors
 
 OURS = TenantId("ten_ours")
 THEIRS = TenantId("ten_theirs")

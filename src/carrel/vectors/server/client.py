@@ -15,12 +15,20 @@ CONNECTIONS = 4
 
 # Reads may be repeated at no harm: one lost with its node is sent again, to another address of
 # the same name where there is one. Writes are repeated by whoever asked for them.
-_RETRIED = [{"service": "qdrant.Points", "method": name} for name in ("QueryBatch", "Scroll")]
+_RETRIED = {
+    "qdrant.Points": ("QueryBatch", "Scroll", "Count"),
+    "qdrant.Collections": ("Get", "CollectionExists"),
+    "qdrant.Qdrant": ("HealthCheck",),
+}
 _SERVICE_CONFIG: dict[str, object] = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
-            "name": [*_RETRIED, {"service": "qdrant.Points", "method": "Count"}],
+            "name": [
+                {"service": service, "method": method}
+                for service, methods in _RETRIED.items()
+                for method in methods
+            ],
             "retryPolicy": {
                 "maxAttempts": 3,
                 "initialBackoff": "0.05s",

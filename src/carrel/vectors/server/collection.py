@@ -1,220 +1,145 @@
-"""The collection that all tenants share on a Qdrant server: made, checked and opened here.
+"""Collections on a Qdrant server, each made or checked before it is first used.
 
-Nothing is read or written before server and collection were checked: a server
-too old to refuse an overwrite, or vectors of another size, would be found out
-by wrong results only.
+A server too old to refuse an overwrite, or vectors of another size, would otherwise be found
+out by wrong results only. The shared collection is always there: one that is missing is a
+failure. A tenant's own is made by its first points, and until then holds nothing.
 """
 
 import asyncio
-import math
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from qdrant_client import AsyncQdrantClient
-from qdrant_client.models import (
-    CollectionInfo,
-    Distance,
-    HnswConfigDiff,
-    IntegerIndexParams,
-    IntegerIndexType,
-    KeywordIndexParams,
-    KeywordIndexType,
-    Modifier,
-    SparseVectorParams,
-    StrictModeConfig,
-    VectorParams,
-)
+from qdrant_client.models import UpdateResult, UpdateStatus
 
-from carrel.domain.errors import CarrelError
-from carrel.vectors import schema
-from carrel.vectors.server.failures import translated
+from carrel.domain.errors import Unavailable
+from carrel.domain.ids import CollectionName
+from carrel.vectors.server.connection import Connection
+from carrel.vectors.server.failures import MissingCollection
+from carrel.vectors.server.layout import Layout, add_indexes, check_vectors, create
 
-# Older servers ignore the condition of an upsert, without a word.
-CONDITIONAL_UPSERTS = (1, 16)
-# Older servers ignore the corpus of an IDF, without a word.
-TENANT_IDF = (1, 19)
+# Of tenants' own collections so many are remembered as checked; checking takes one request.
+REMEMBERED = 1_000
+_OWN_NAME = re.compile(r"[a-z]{1,8}_[0-9a-hjkmnp-tv-z]{26}")  # as `new_id` makes them
 
-HNSW_M = 0
-HNSW_PAYLOAD_M = 16
-
-# As in the embedded engine: without enable_hnsw=False frequent values get graphs of their own.
-_KEYWORD = KeywordIndexParams(type=KeywordIndexType.KEYWORD, enable_hnsw=False)
-INDEXES: dict[str, KeywordIndexParams | IntegerIndexParams] = {
-    schema.TENANT: KeywordIndexParams(type=KeywordIndexType.KEYWORD, is_tenant=True),
-    schema.VISIBLE_TO: _KEYWORD,
-    schema.DOCUMENT: _KEYWORD,
-    schema.FACTS: _KEYWORD,
-    schema.VERSION: IntegerIndexParams(
-        type=IntegerIndexType.INTEGER, lookup=True, range=True, enable_hnsw=False
-    ),
-}
-
-# No update may filter on a field without an index: ours never do, so one that does is a mistake.
-# Reads may: a range over metadata is on a field that only the tenant knows, and is evaluated on
-# the points that the tenant's index leaves.
-STRICT_MODE = StrictModeConfig(
-    enabled=True,
-    unindexed_filtering_update=False,
-    unindexed_filtering_retrieve=True,
-    max_query_limit=10_000,
-    upsert_max_batchsize=1_000,
-)
+T = TypeVar("T")
+Request = Callable[[AsyncQdrantClient], Awaitable[T]]
 
 
-class IncompatibleServer(CarrelError):
-    """The server, or the collection on it, can't be used; the message says what to do."""
+class Collection:
+    """One collection: what is asked of it waits until it was checked, once."""
 
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What the collection is called, and how it is made; an existing one keeps its shards.
-
-    IDF is computed within a shard: with several, a tenant's keyword scores are still its own,
-    but each shard's are relative to the tenant's chunks that it holds.
-    """
-
-    name: str
-    dimensions: int
-    shard_number: int
-    replication_factor: int
-    write_consistency_factor: int
-
-
-class SharedCollection:
-    """The shared collection; `reading` and `writing` check it when it is first used."""
-
-    def __init__(
-        self,
-        client: AsyncQdrantClient,
-        layout: Layout,
-        *,
-        read_timeout_seconds: float,
-        write_timeout_seconds: float,
-    ) -> None:
+    def __init__(self, connection: Connection, layout: Layout, *, shared: bool) -> None:
+        self.connection = connection
         self.layout = layout
-        self._client = client
-        self._read_timeout_seconds = read_timeout_seconds
-        self._write_timeout_seconds = write_timeout_seconds
+        self.shared = shared
         self._turn = asyncio.Lock()
         self._ready = False
-        self.version: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
         return self.layout.name
 
-    @property
-    def tenant_idf(self) -> bool:
-        """Whether the server computes IDF over one tenant alone; False until it was asked."""
-        return self.version is not None and self.version >= TENANT_IDF
+    async def read(self, request: Request[T], *, missing: T) -> T:
+        """What *request* answers, or *missing* where a tenant has no collection of its own yet."""
+        return await self._ask(request, self.connection.read_timeout_seconds, missing)
 
-    @property
-    def read_timeout(self) -> int:
-        """What the server is told: whole seconds, so that it doesn't work on in vain."""
-        return math.ceil(self._read_timeout_seconds)
+    async def write(self, request: Request[UpdateResult]) -> None:
+        """Have *request* change points; nothing happens to those of a collection that is missing.
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncGenerator[AsyncQdrantClient]:
-        await self._prepare(self._read_timeout_seconds)
-        async with translated(self._read_timeout_seconds):
-            yield self._client
+        Raises:
+            Unavailable: among others, when the server has taken the write and not yet applied it.
+        """
+        _check_applied(await self._ask(request, self.connection.write_timeout_seconds, None))
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncGenerator[AsyncQdrantClient]:
-        await self._prepare(self._write_timeout_seconds)
-        async with translated(self._write_timeout_seconds):
-            yield self._client
+    async def add(self, request: Request[UpdateResult]) -> None:
+        """Have *request* write points, in a collection that is made for them if need be.
 
-    @asynccontextmanager
-    async def looking(self) -> AsyncGenerator[AsyncQdrantClient]:
-        """For those who look at the server without making or using the collection."""
-        async with translated(self._read_timeout_seconds):
-            yield self._client
+        Raises:
+            Unavailable: as for `write`, and when the collection was removed meanwhile. What came
+                before is gone with it, so the caller has to begin again.
+        """
+        seconds = self.connection.write_timeout_seconds
+        _check_applied(await self._ask(request, seconds, None, make=True))
 
-    async def prepare(self) -> None:
-        """Check the server, and make the collection or check that it fits. Once: then it's free.
+    async def prepare(self, seconds: float, *, make: bool = True) -> None:
+        """Check server and collection, and make it or its indexes. Once: then it's free.
 
         Raises:
             IncompatibleServer: too old a server, or other vectors in the collection.
+            MissingCollection: it is not there, and not to be made.
             Unavailable: the server does not answer.
         """
-        await self._prepare(self._write_timeout_seconds)
-
-    async def _prepare(self, timeout_seconds: float) -> None:
         if self._ready:
             return
         # One at a time; the wait for the others counts, or a queue would outlast its callers.
-        async with translated(timeout_seconds), self._turn:
-            if not self._ready:
-                self.version = await self._supported_version()
-                if not await self._client.collection_exists(self.name):
-                    await self._create()
-                info = await self._client.get_collection(self.name)
-                check_vectors(info, self.layout)
-                await self._add_indexes(info)
-                self._ready = True
+        async with self.connection.asking(seconds) as client, self._turn:
+            if self._ready:
+                return
+            await self.connection.check_version()
+            if make and not await client.collection_exists(self.name):
+                await create(client, self.layout)
+            info = await client.get_collection(self.name)
+            check_vectors(info, self.layout)
+            await add_indexes(client, self.layout, info)
+            self._ready = True
 
-    async def _supported_version(self) -> tuple[int, int]:
-        version = await server_version(self._client)
-        if version < CONDITIONAL_UPSERTS:
-            raise IncompatibleServer(
-                f"Qdrant {_dotted(version)} ignores conditional upserts, so one tenant could "
-                f"overwrite another's points: use {_dotted(CONDITIONAL_UPSERTS)} or later, "
-                f"{_dotted(TENANT_IDF)} for keyword search"
-            )
-        return version
+    async def drop(self) -> None:
+        """Remove a tenant's own collection with everything in it, if it is there."""
+        assert not self.shared
+        seconds = self.connection.write_timeout_seconds
+        async with self.connection.asking(seconds) as client:
+            await client.delete_collection(self.name)
+        self._ready = False
 
-    async def _create(self) -> None:
+    async def _ask(
+        self, request: Request[T], seconds: float, missing: T, *, make: bool = False
+    ) -> T:
         try:
-            await self._client.create_collection(
-                self.name,
-                vectors_config={
-                    schema.DENSE: VectorParams(
-                        size=self.layout.dimensions, distance=Distance.COSINE
-                    )
-                },
-                sparse_vectors_config={schema.SPARSE: SparseVectorParams(modifier=Modifier.IDF)},
-                hnsw_config=HnswConfigDiff(m=HNSW_M, payload_m=HNSW_PAYLOAD_M),
-                shard_number=self.layout.shard_number,
-                replication_factor=self.layout.replication_factor,
-                write_consistency_factor=self.layout.write_consistency_factor,
-                strict_mode_config=STRICT_MODE,
-            )
-        except Exception:
-            # Another process may have been first; the errors for that differ between versions.
-            if not await self._client.collection_exists(self.name):
+            await self.prepare(seconds, make=make or self.shared)
+            async with self.connection.asking(seconds) as client:
+                return await request(client)
+        except MissingCollection:
+            if self.shared:
                 raise
-
-    async def _add_indexes(self, info: CollectionInfo) -> None:
-        for field, index in INDEXES.items():
-            if field not in info.payload_schema:
-                await self._client.create_payload_index(self.name, field, index, wait=True)
-
-
-async def server_version(client: AsyncQdrantClient) -> tuple[int, int]:
-    """Major and minor version. A cluster is as new as its oldest node, which may be another."""
-    major, minor, *_ = (await client.info()).version.split(".")
-    return int(major), int(minor)
+            self._ready = False  # another process may have removed it since
+            if make:
+                raise Unavailable("the collection was removed while it was written to") from None
+            return missing
 
 
-def check_vectors(info: CollectionInfo, layout: Layout) -> None:
-    """Raises `IncompatibleServer` where the collection holds vectors of another kind."""
-    vectors = info.config.params.vectors
-    dense = vectors.get(schema.DENSE) if isinstance(vectors, dict) else None
-    sparse = (info.config.params.sparse_vectors or {}).get(schema.SPARSE)
-    if dense is None or sparse is None or sparse.modifier != Modifier.IDF:
-        raise IncompatibleServer(
-            f"the collection {layout.name!r} on the Qdrant server was not made by Carrel: "
-            "name another one"
-        )
-    if dense.size != layout.dimensions or dense.distance != Distance.COSINE:
-        raise IncompatibleServer(
-            f"the collection {layout.name!r} holds vectors of {dense.size} dimensions "
-            f"({dense.distance.value}), and the embedder makes {layout.dimensions} (Cosine): use "
-            "the embedder they were made with, or name another collection"
-        )
+class Collections:
+    """The shared collection, and those tenants' own that were used last."""
+
+    def __init__(self, connection: Connection, layout: Layout) -> None:
+        self.shared = Collection(connection, layout, shared=True)
+        self._own: OrderedDict[CollectionName, Collection] = OrderedDict()
+
+    def own(self, name: CollectionName) -> Collection:
+        """The collection that a tenant has for itself.
+
+        Raises:
+            ValueError: not a name that `new_id` makes. No other has a place here: names are not
+                for people to choose, and every one of ours begins with the shared one's.
+        """
+        if not _OWN_NAME.fullmatch(name):
+            raise ValueError(f"not the name of a tenant's own collection: {name!r}")
+        collection = self._own.pop(name, None) or self._new(name)
+        self._own[name] = collection
+        if len(self._own) > REMEMBERED:
+            self._own.popitem(last=False)
+        return collection
+
+    def _new(self, name: CollectionName) -> Collection:
+        layout = self.shared.layout
+        full = f"{layout.name}_{name}"
+        return Collection(self.shared.connection, layout.of_one_tenant(full), shared=False)
 
 
-def _dotted(version: tuple[int, int]) -> str:
-    return ".".join(map(str, version))
+def _check_applied(result: UpdateResult | None) -> None:
+    # A server may give up waiting without calling it an error: the write is in its log, not yet
+    # in its answers. Who asked for it asks again, and finds it done.
+    if result is not None and result.status != UpdateStatus.COMPLETED:
+        raise Unavailable("Qdrant has not applied the write yet")

@@ -22,18 +22,23 @@ _NO_MEMORY = "Resident memory usage is at"
 
 # What an operator has to put right is not asked for every second.
 _OPERATOR_SECONDS = 15
-_KEY_REFUSED = ("Qdrant does not accept the API key", _OPERATOR_SECONDS)
-_PASSING = {
-    StatusCode.DEADLINE_EXCEEDED: ("Qdrant did not answer in time", 1),
-    StatusCode.RESOURCE_EXHAUSTED: ("Qdrant is busy", 1),
-    StatusCode.UNAUTHENTICATED: _KEY_REFUSED,
-    StatusCode.PERMISSION_DENIED: _KEY_REFUSED,
-    StatusCode.NOT_FOUND: (
-        "the collection is missing on the Qdrant server",
-        _OPERATOR_SECONDS,
+# Words of the gRPC library, which has but one status for everything that stops a connection.
+_NO_TRUST = {
+    "CERTIFICATE_VERIFY_FAILED": (
+        "the Qdrant server's certificate is not of an authority that is trusted here"
     ),
+    "Hostname Verification": "the Qdrant server's certificate is for another name",
+    "WRONG_VERSION_NUMBER": "the Qdrant server does not speak TLS on this port",
+    "Failed to create security handshaker": "no certificate can be read from the authority's file",
 }
-_OTHER = ("Qdrant can't be reached, or failed; try again in a second", 1)
+
+
+class Unreachable(Unavailable):
+    """No answer: no server, no connection to it, or none in time."""
+
+
+class MissingCollection(Unavailable):
+    """The server answers, and has no such collection."""
 
 
 @asynccontextmanager
@@ -41,7 +46,9 @@ async def translated(timeout_seconds: float) -> AsyncGenerator[None]:
     """Raise the client's errors as ours, and stop waiting after *timeout_seconds*.
 
     Raises:
-        Unavailable: no server, no answer in time, or one that can't serve at present.
+        Unreachable: no server, or no answer in time.
+        MissingCollection: there is no such collection.
+        Unavailable: a server that can't serve at present.
         StorageFull: its disk is full.
         TooLarge: the request is larger than the server takes.
         CarrelError: it refused the request itself.
@@ -50,7 +57,7 @@ async def translated(timeout_seconds: float) -> AsyncGenerator[None]:
         async with asyncio.timeout(timeout_seconds):
             yield
     except TimeoutError:
-        raise Unavailable(f"Qdrant did not answer within {timeout_seconds:g} s") from None
+        raise Unreachable(f"Qdrant did not answer within {timeout_seconds:g} s") from None
     except ResourceExhaustedResponse as error:
         raise Unavailable("Qdrant is busy", retry_after_seconds=error.retry_after_s) from error
     except AioRpcError as error:
@@ -70,5 +77,29 @@ def _condition(code: StatusCode, details: str) -> CarrelError:
         case StatusCode.UNIMPLEMENTED:
             return CarrelError("Qdrant does not know this request: is the server too old?")
         case _:
-            message, seconds = _PASSING.get(code, _OTHER)
-            return Unavailable(message, retry_after_seconds=seconds)
+            return _passing(code, details)
+
+
+def _passing(code: StatusCode, details: str) -> Unavailable:
+    match code:
+        case StatusCode.UNAVAILABLE:
+            return _unreachable(details)
+        case StatusCode.DEADLINE_EXCEEDED:
+            return Unreachable("Qdrant did not answer in time")
+        case StatusCode.NOT_FOUND:
+            message = "the collection is missing on the Qdrant server"
+            return MissingCollection(message, retry_after_seconds=_OPERATOR_SECONDS)
+        case StatusCode.UNAUTHENTICATED | StatusCode.PERMISSION_DENIED:
+            message = "Qdrant does not accept the API key"
+            return Unavailable(message, retry_after_seconds=_OPERATOR_SECONDS)
+        case StatusCode.RESOURCE_EXHAUSTED:
+            return Unavailable("Qdrant is busy")
+        case _:
+            return Unavailable("Qdrant failed; try again in a second")
+
+
+def _unreachable(details: str) -> Unreachable:
+    for words, message in _NO_TRUST.items():
+        if words in details:
+            return Unreachable(message, retry_after_seconds=_OPERATOR_SECONDS)
+    return Unreachable("Qdrant can't be reached; try again in a second")

@@ -1,6 +1,7 @@
 """Qdrant filters for the server, each bound to one tenant: what `edge.filters` says, in its terms.
 
-Every filter made here holds the tenant's condition first, at the top level of `must`.
+Every filter made here holds the tenant's condition first, at the top level of `must`; only
+`of_others`, which looks for what should not be there, denies it.
 """
 
 from collections.abc import Sequence
@@ -51,6 +52,11 @@ def visible(
     return Filter(must=[*conditions, *(_condition(term) for term in where)])
 
 
+def of_document(tenant_id: str, document_id: str) -> Filter:
+    """The points, staged and published, of all the document's versions."""
+    return Filter(must=[_is(schema.TENANT, tenant_id), _is(schema.DOCUMENT, document_id)])
+
+
 def of_version(tenant_id: str, document_id: str, version: int) -> Filter:
     return Filter(
         must=[
@@ -59,6 +65,16 @@ def of_version(tenant_id: str, document_id: str, version: int) -> Filter:
             _is(schema.VERSION, version),
         ]
     )
+
+
+def with_ids(tenant_id: str, ids: Sequence[str]) -> Filter:
+    """The points with *ids* that are the tenant's, staged and published."""
+    return Filter(must=[_is(schema.TENANT, tenant_id), HasIdCondition(has_id=[*ids])])
+
+
+def of_others(tenant_id: str) -> Filter:
+    """The points of anyone else: what a collection of the tenant's own must not hold."""
+    return Filter(must_not=[_is(schema.TENANT, tenant_id)])
 
 
 def of_versions(tenant_id: str, document_id: str, *, before: int) -> Filter:

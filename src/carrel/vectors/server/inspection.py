@@ -15,18 +15,14 @@ from qdrant_client.models import (
 )
 
 from carrel.vectors import schema
-from carrel.vectors.server.collection import (
+from carrel.vectors.server.connection import (
     CONDITIONAL_UPSERTS,
-    HNSW_M,
-    HNSW_PAYLOAD_M,
-    INDEXES,
     TENANT_IDF,
+    Connection,
     IncompatibleServer,
-    Layout,
-    SharedCollection,
-    check_vectors,
     server_version,
 )
+from carrel.vectors.server.layout import INDEXES, Layout, check_vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +34,27 @@ class Remark:
     advice: str = ""
 
 
-async def inspect(collection: SharedCollection, *, key_is_readable: bool) -> list[Remark]:
-    """Remarks on the server and the collection, the server's version first.
+async def inspect(connection: Connection, layout: Layout, *, key_is_readable: bool) -> list[Remark]:
+    """Remarks on the server and the shared collection, the server's version first.
 
     Raises:
         Unavailable: the server does not answer.
     """
-    async with collection.looking() as client:
+    async with connection.asking(connection.read_timeout_seconds) as client:
         remarks = [_on_version(await server_version(client))]
         if key_is_readable:
             remarks.append(Remark("note", "the API key is sent in plain text", "use https"))
-        if not await client.collection_exists(collection.name):
+        if not await client.collection_exists(layout.name):
             advice = "Carrel makes it when it starts"
-            return [*remarks, Remark("note", f"no collection {collection.name!r} yet", advice)]
-        info = await client.get_collection(collection.name)
-        cluster = await client.collection_cluster_info(collection.name)
+            return [*remarks, Remark("note", f"no collection {layout.name!r} yet", advice)]
+        info = await client.get_collection(layout.name)
+        cluster = await client.collection_cluster_info(layout.name)
     return [
         *remarks,
-        *_on_vectors(info, collection.layout),
+        *_on_vectors(info, layout),
         *_on_indexes(info),
-        *_on_settings(info),
-        *_on_replicas(info, cluster, collection.layout),
+        *_on_settings(info, layout),
+        *_on_replicas(info, cluster, layout),
     ]
 
 
@@ -97,13 +93,14 @@ def _on_indexes(info: CollectionInfo) -> Iterator[Remark]:
         )
 
 
-def _on_settings(info: CollectionInfo) -> Iterator[Remark]:
+def _on_settings(info: CollectionInfo, layout: Layout) -> Iterator[Remark]:
     graph = info.config.hnsw_config
-    if (graph.m, graph.payload_m) != (HNSW_M, HNSW_PAYLOAD_M):
+    if (graph.m, graph.payload_m) != (layout.hnsw_m, layout.hnsw_payload_m):
         yield Remark(
             "note",
             f"graphs have m={graph.m}, payload_m={graph.payload_m}",
-            f"m={HNSW_M} and payload_m={HNSW_PAYLOAD_M} make one for each large tenant",
+            f"m={layout.hnsw_m} and payload_m={layout.hnsw_payload_m} make one for each large "
+            "tenant",
         )
     strict = info.config.strict_mode_config
     if not (strict and strict.enabled and strict.unindexed_filtering_update is False):

@@ -1,7 +1,8 @@
-"""A chunk with its vectors as a Qdrant point, ready to be written.
+"""A chunk with its vectors as a Qdrant point, ready to be written, and back.
 
 What a server could not give back as it was written is refused here: gRPC and
-the client's local mode would differ in what they do to it.
+the client's local mode would differ in what they do to it. What comes back is
+checked to be the tenant's.
 """
 
 import math
@@ -9,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from typing import cast
 
 import numpy as np
-from qdrant_client.models import PointStruct, SparseVector, VectorStruct
+from qdrant_client import models
+from qdrant_client.models import PointStruct, VectorStruct
 
 from carrel.domain.errors import InvalidRequest
 from carrel.domain.ids import TenantId
-from carrel.domain.vector import DenseVector
+from carrel.domain.vector import DenseVector, SparseVector
 from carrel.vectors import schema
-from carrel.vectors.store import Point
+from carrel.vectors.store import Point, StoredChunk
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -29,15 +31,48 @@ def to_struct(tenant_id: TenantId, point: Point) -> PointStruct:
     payload = schema.to_payload(tenant_id, point)
     for value in _leaves(payload):
         _check(value)
-    vectors: dict[str, list[float] | SparseVector] = {schema.DENSE: floats(point.dense)}
+    vectors: dict[str, list[float] | models.SparseVector] = {schema.DENSE: floats(point.dense)}
     if point.sparse.indices:
-        vectors[schema.SPARSE] = SparseVector(
+        vectors[schema.SPARSE] = models.SparseVector(
             indices=point.sparse.indices, values=point.sparse.values
         )
     return PointStruct(
         id=schema.chunk_id(tenant_id, point.document_id, point.version, point.chunk.ordinal),
         vector=cast("VectorStruct", vectors),  # dict is invariant in its values
         payload=payload,
+    )
+
+
+def to_chunk(tenant_id: TenantId, record: models.Record) -> StoredChunk:
+    """The chunk of a returned point.
+
+    Raises:
+        IsolationViolation: it belongs to another tenant.
+    """
+    return schema.to_chunk(tenant_id, str(record.id), record.payload or {})
+
+
+def to_point(tenant_id: TenantId, record: models.Record) -> Point:
+    """The point that was staged; its dense vector is the normalised one that is stored.
+
+    Raises:
+        IsolationViolation: it belongs to another tenant.
+    """
+    stored = to_chunk(tenant_id, record)
+    vectors = cast("Mapping[str, list[float] | models.SparseVector]", record.vector or {})
+    sparse = vectors.get(schema.SPARSE)
+    return Point(
+        document_id=stored.document_id,
+        version=stored.version,
+        chunk=stored.chunk,
+        content_hash=stored.content_hash,
+        dense=np.asarray(vectors[schema.DENSE], dtype=np.float32),
+        sparse=(
+            SparseVector(sparse.indices, sparse.values)
+            if isinstance(sparse, models.SparseVector)
+            else SparseVector([], [])
+        ),
+        metadata=(record.payload or {})[schema.METADATA],
     )
 
 
