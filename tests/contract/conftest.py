@@ -104,20 +104,18 @@ async def server_store(server_collection: str) -> AsyncIterator[VectorStore]:
     await store.close()
 
 
-@pytest.fixture(params=[*STORES, *(f"{name}-own" for name in WITH_COLLECTIONS)])
-async def vector_store(request: pytest.FixtureRequest) -> AsyncIterator[VectorStore]:
-    """Each implementation of `VectorStore`; tests share it and bring tenants of their own.
+@pytest.fixture
+async def edge_own_store(edge_store: VectorStore) -> AsyncIterator[VectorStore]:
+    """The same, with the points of each tenant in a collection of its own."""
+    store = InOwnCollections(edge_store)
+    yield store
+    await store.close()
 
-    Once with the points of all tenants in one collection, and once with each tenant's in its own.
-    """
-    name, own = request.param.removesuffix("-own"), request.param.endswith("-own")
-    store: VectorStore = request.getfixturevalue(f"{name.replace('-', '_')}_store")
-    if not own:
-        yield store
-        return
-    apart = InOwnCollections(store)
-    yield apart
-    await apart.close()
+
+@pytest.fixture(params=[*STORES, *(f"{name}-own" for name in WITH_COLLECTIONS)])
+def vector_store(request: pytest.FixtureRequest) -> VectorStore:
+    """Each implementation of `VectorStore`; tests share it and bring tenants of their own."""
+    return request.getfixturevalue(f"{request.param.replace('-', '_')}_store")
 
 
 @pytest.fixture(params=WITH_COLLECTIONS)
