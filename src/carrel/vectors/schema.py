@@ -15,6 +15,7 @@ from carrel.domain.document import Chunk
 from carrel.domain.errors import IsolationViolation
 from carrel.domain.filter import facts
 from carrel.domain.ids import ChunkId, DocumentId, TenantId
+from carrel.domain.vector import DenseVector, SparseVector
 from carrel.vectors.store import Point, StoredChunk
 
 DENSE = "dense"
@@ -85,6 +86,30 @@ def to_payload(tenant_id: TenantId, point: Point) -> dict[str, Any]:
         FACTS: facts(point.metadata),
         METADATA: dict(point.metadata),
     }
+
+
+def to_point(
+    tenant_id: TenantId,
+    point_id: str,
+    payload: dict[str, Any],
+    dense: DenseVector,
+    sparse: SparseVector,
+) -> Point:
+    """A returned point as it was staged, with the vectors that are stored.
+
+    Raises:
+        IsolationViolation: the payload belongs to another tenant.
+    """
+    stored = to_chunk(tenant_id, point_id, payload)
+    return Point(
+        document_id=stored.document_id,
+        version=stored.version,
+        chunk=stored.chunk,
+        content_hash=stored.content_hash,
+        dense=dense,
+        sparse=sparse,
+        metadata=payload[METADATA],
+    )
 
 
 def to_chunk(tenant_id: TenantId, point_id: str, payload: dict[str, Any]) -> StoredChunk:

@@ -1,4 +1,4 @@
-"""Compaction: an optimised copy of the shard takes its place, while searches go on.
+"""Compaction: an optimised copy of a shard takes its place, while searches go on.
 
 A child process copies the shard (writes wait for the copy) and optimises the
 copy, while the shard serves on and its writes are noted. Then the copy is
@@ -13,10 +13,13 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
 
 from carrel.vectors.edge.folder import Folder
+from carrel.vectors.edge.layout import ShardLayout
 from carrel.vectors.edge.live import JOURNAL_BYTES, Journal, LiveShard, let_searches_in
+from carrel.vectors.edge.optimise import OWN, SHARED
 from carrel.vectors.edge.shard import Shard
 
 log = logging.getLogger(__name__)
@@ -40,37 +43,42 @@ MANY_POINTS = 100_000
 
 
 class Compaction:
-    """Runs at most once at a time: when enough has changed, or when asked to."""
+    """Compacts one shard: when enough has changed, or when asked to.
+
+    Of all those that share *turn* one runs at a time.
+    """
 
     def __init__(
         self,
         live: LiveShard,
         folder: Folder,
-        dimensions: int,
+        layout: ShardLayout,
+        turn: asyncio.Lock,
         *,
         journal_bytes: int = JOURNAL_BYTES,
     ) -> None:
         self._live = live
         self._folder = folder
-        self._dimensions = dimensions
+        self._layout = layout
         self._journal_bytes = journal_bytes
-        self._turn = asyncio.Lock()
+        self._turn = turn
+        self._running = asyncio.Lock()
+        self._run: asyncio.Task[bool] | None = None
         self._left_unindexed = 0
         self._not_before = 0.0
 
-    async def watch(self) -> None:
-        """Compact whenever it is due, for ever."""
-        while True:
-            await asyncio.sleep(CHECK_SECONDS)
-            quiet_seconds = time.monotonic() - self._live.last_write_at
-            if quiet_seconds < QUIET_SECONDS or time.monotonic() < self._not_before:
-                continue
-            try:
-                if self.due() and not await self.run():
-                    self._not_before = time.monotonic() + RETRY_SECONDS
-            except Exception:  # the library raises nothing narrower, and the next try may do
-                log.exception("compaction failed; the shard serves on as it is")
+    async def run_if_due(self) -> None:
+        """Compact if it would pay, and nobody has written for a while."""
+        now = time.monotonic()
+        quiet_seconds = now - self._live.last_write_at
+        if self._live.closed or quiet_seconds < QUIET_SECONDS or now < self._not_before:
+            return
+        try:
+            if self.due() and not await self.run():
                 self._not_before = time.monotonic() + RETRY_SECONDS
+        except Exception:  # the library raises nothing narrower, and the next try may do
+            log.exception("compaction failed; the shard serves on as it is")
+            self._not_before = time.monotonic() + RETRY_SECONDS
 
     def due(self) -> bool:
         """Whether a run would pay."""
@@ -86,23 +94,47 @@ class Compaction:
     async def run(self) -> bool:
         """Replace the shard by an optimised copy.
 
-        False when it was not done: too many writes meanwhile, too little room, or the child died.
+        False when it was not done: too many writes meanwhile, too little room, the child died, or
+        the shard was to be closed.
         """
-        async with self._turn:
-            if self._folder.free_bytes() < 2 * await asyncio.to_thread(self._size_bytes):
-                log.warning("too little room on the disk to compact %s", self._folder.path)
-                return False
-            partial = self._folder.new_partial()
-            try:
-                journal = await self._optimised_copy(partial)
-                if journal is None:
+        with self._live.in_use():
+            async with self._turn, self._running:
+                if self._live.closed:
                     return False
-                await self._take_over(self._folder.complete(partial), journal)
-            finally:
-                self._live.stop_journal()
-                await asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True)
-            self._left_unindexed = self._live.shard.describe().unindexed
-            return True
+                self._run = asyncio.create_task(self._replace())
+                try:
+                    return await self._run
+                except asyncio.CancelledError:
+                    caller = asyncio.current_task()
+                    if caller is not None and caller.cancelling():
+                        raise
+                    return False  # it was `halted`
+                finally:
+                    self._run = None
+
+    @contextlib.asynccontextmanager
+    async def halted(self) -> AsyncGenerator[None]:
+        """End a run that goes on, and let none begin."""
+        if self._run is not None:
+            self._run.cancel()
+        async with self._running:
+            yield
+
+    async def _replace(self) -> bool:
+        if self._folder.free_bytes() < 2 * await asyncio.to_thread(self._size_bytes):
+            log.warning("too little room on the disk to compact %s", self._folder.path)
+            return False
+        partial = self._folder.new_partial()
+        try:
+            journal = await self._optimised_copy(partial)
+            if journal is None:
+                return False
+            await self._take_over(self._folder.complete(partial), journal)
+        finally:
+            self._live.stop_journal()
+            await asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True)
+        self._left_unindexed = self._live.shard.describe().unindexed
+        return True
 
     async def _optimised_copy(self, partial: Path) -> Journal | None:
         """Have the copy made; the writes since, or None when it came to nothing."""
@@ -111,7 +143,8 @@ class Compaction:
             shard.flush()
             child = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "carrel.vectors.edge.optimise"),
-                *(str(shard.directory), str(partial), str(os.getpid()), str(self._dimensions)),
+                *(str(shard.directory), str(partial), str(os.getpid())),
+                *(str(self._layout.dimensions), OWN if self._layout.own else SHARED),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
             )
@@ -138,7 +171,7 @@ class Compaction:
     async def _take_over(self, directory: Path, journal: Journal) -> None:
         """Serve the copy in *directory*; to open it takes longest, 0.2 s for 60,000 points."""
         async with self._live.writes_paused():
-            fresh = Shard(directory, self._dimensions)
+            fresh = Shard(directory, self._layout)
             try:
                 await let_searches_in()
                 await self._live.catch_up(fresh, journal)
@@ -158,6 +191,15 @@ class Compaction:
     def _size_bytes(self) -> int:
         files = self._live.shard.directory.rglob("*")
         return sum(file.stat().st_blocks * 512 for file in files)
+
+
+async def watch(open_now: Callable[[], Iterable[Compaction]]) -> None:
+    """Compact whatever is due of what is open, for ever; what is closed stays closed."""
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        for compaction in [*open_now()]:
+            await compaction.run_if_due()
+            await let_searches_in()
 
 
 async def _kill(child: asyncio.subprocess.Process) -> None:

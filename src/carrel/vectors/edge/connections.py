@@ -45,7 +45,7 @@ class Connections:
         Raises:
             Unavailable: no engine, or no reply in time; whether it was carried out is unknown.
             InvalidRequest: the engine can't store or read a value of the request.
-            TooLarge: the request does not fit a frame; nothing was sent.
+            TooLarge: the request does not fit a frame, and nothing was sent; or the reply doesn't.
             StorageFull: there is no room to write.
             CarrelError: the engine failed at the request.
         """
@@ -112,6 +112,8 @@ def _refusal(reply: wire.Reply) -> CarrelError:
     match reply:
         case wire.Refused("invalid_request", message):
             return InvalidRequest(f"the vector store can't hold or find this: {message}")
+        case wire.Refused("too_large", message):
+            return TooLarge(message)
         case wire.Refused("storage_full", message):
             return StorageFull(message)
         case wire.Refused(_, message):

@@ -1,9 +1,9 @@
 """The vector engine's process: `python -m carrel.vectors.edge.engine --folder F --dimensions N`.
 
-It serves one folder on the socket that `address.socket_path` names, and ends
-when its standard input does, so it never outlives whoever started it. It prints
-warnings and errors, nothing else. Status 78 (EX_CONFIG) says that starting it again would
-not help, 75 (EX_TEMPFAIL) that another engine has the folder.
+It serves one folder, with the shard of all tenants and the collections of tenants' own, on
+the socket that `address.socket_path` names, and ends when its standard input does, so it never
+outlives whoever started it. It prints warnings and errors, nothing else. Status 78 (EX_CONFIG)
+says that starting it again would not help, 75 (EX_TEMPFAIL) that another engine has the folder.
 """
 
 import argparse
@@ -14,30 +14,36 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 
 from carrel.vectors.edge import wire
 from carrel.vectors.edge.address import make_private, socket_path
-from carrel.vectors.edge.compact import Compaction
+from carrel.vectors.edge.compact import Compaction, watch
 from carrel.vectors.edge.folder import Folder, FolderBusy, FolderUnclear
-from carrel.vectors.edge.live import LiveShard
-from carrel.vectors.edge.shard import IncompatibleShard, Shard, create_shard
+from carrel.vectors.edge.layout import ShardLayout
+from carrel.vectors.edge.own import MOST_OPEN, OwnCollections
+from carrel.vectors.edge.questions import answer, answer_nothing
+from carrel.vectors.edge.served import Served, serve_folder
+from carrel.vectors.edge.shard import IncompatibleShard
 
 log = logging.getLogger(__name__)
 
 # The library maps files that it has not filled: on a full disk a write to one kills the process.
 LEAST_FREE_BYTES = 256 * 1024 * 1024
 
+OWN_FOLDER = "own"
+
 
 class Engine:
-    """Answers requests about the shard of one folder."""
+    """Answers requests about the shared shard, and about collections of tenants' own."""
 
-    def __init__(self, live: LiveShard, compaction: Compaction, folder: Folder) -> None:
-        self._live = live
-        self._compaction = compaction
-        self._folder = folder
+    def __init__(self, shared: Served, own: OwnCollections) -> None:
+        self._shared = shared
+        self._own = own
         self._conversations: set[asyncio.Task[None]] = set()
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -63,7 +69,7 @@ class Engine:
         try:
             reply = wire.encode(await self._carry_out(wire.decode_request(body), len(body)))
             if len(reply) > wire.MAX_FRAME_BYTES:
-                reply = wire.encode(wire.Refused("invalid_request", "the result is too large"))
+                reply = wire.encode(wire.Refused("too_large", "the result is too large"))
         except (ValueError, TypeError, OverflowError, msgspec.DecodeError) as error:
             return wire.encode(wire.Refused("invalid_request", str(error)))
         except Exception as error:  # the library raises nothing narrower
@@ -82,50 +88,52 @@ class Engine:
         for task in self._conversations:
             task.cancel()
         await asyncio.gather(*self._conversations, return_exceptions=True)
-        await self._live.close()
+        await self._own.close()
+        async with self._shared.live.writes_paused():
+            self._shared.live.close()
+
+    def compactions(self) -> Iterator[Compaction]:
+        """Those of all open shards."""
+        return chain([self._shared.compaction], self._own.compactions())
 
     async def _carry_out(self, request: wire.Request, size_bytes: int) -> wire.Reply:
         reply: wire.Reply = wire.Done()
         match request:
-            case wire.Fetch():
-                return self._live.shard.fetch(request)
-            case wire.Search():
-                reply = self._live.shard.search(request)
-            case wire.Count():
-                reply = wire.Counted(self._live.shard.count(request))
-            case wire.Describe():
-                reply = self._live.shard.describe()
+            case wire.Search() | wire.Fetch() | wire.Count() | wire.Inventory() | wire.Read():
+                served = await self._served(request.collection)
+                # Nothing awaits from here to the answer: so long the shard stays open.
+                return answer(request, served.live.shard) if served else answer_nothing(request)
             case wire.Ping():
                 pass
+            case wire.Describe():
+                reply = self._describe()
             case wire.Optimise():
-                if not await self._compaction.run():
+                served = await self._served(request.collection)
+                if served is not None and not await served.compaction.run():
                     reply = wire.Refused("failed", "not optimised; the engine's log says why")
-            case wire.Stage() if self._folder.free_bytes() < LEAST_FREE_BYTES:
+            case wire.Stage() if self._shared.folder.free_bytes() < LEAST_FREE_BYTES:
                 reply = wire.Refused("storage_full", "the disk of the vector store is full")
             case _:
-                await self._live.write(request, size_bytes)
+                await self._write(request, size_bytes)
         return reply
 
+    async def _served(self, collection: str) -> Served | None:
+        if collection == wire.SHARED:
+            return self._shared
+        return await self._own.served(collection)
 
-def open_shard(folder: Folder, dimensions: int) -> Shard:
-    """The shard of *folder*, which this process has acquired; made if it is new.
+    async def _write(self, request: wire.Write, size_bytes: int) -> None:
+        if request.collection == wire.SHARED:
+            await self._shared.live.write(request, size_bytes)
+        else:
+            await self._own.write(request, size_bytes)
 
-    Raises:
-        FolderUnclear, IncompatibleShard: what is there can't be served.
-    """
-    directory = folder.current()
-    if directory is None:
-        partial = folder.new_partial()
-        folder.remove_leftovers(keep=folder.path)
-        create_shard(partial, dimensions)
-        directory = folder.complete(partial)
-    shard = Shard(directory, dimensions)
-    folder.switch_to(directory)
-    folder.remove_leftovers(keep=directory)
-    return shard
+    def _describe(self) -> wire.Described:
+        collections, opened = self._own.count()
+        return wire.Described(self._shared.live.shard.describe(), collections, opened)
 
 
-async def serve(folder: Folder, dimensions: int) -> None:
+async def serve(folder: Folder, dimensions: int, most_open: int) -> None:
     """Serve *folder* until SIGTERM or the end of standard input."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -133,12 +141,13 @@ async def serve(folder: Folder, dimensions: int) -> None:
     # Ctrl-C reaches every process of a terminal; whoever started the engine decides when it ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop.add_reader(sys.stdin.fileno(), _read_input, stop)
-    live = LiveShard(open_shard(folder, dimensions))
-    compaction = Compaction(live, folder, dimensions)
-    engine = Engine(live, compaction, folder)
+    compacting = asyncio.Lock()
+    own = OwnCollections(folder.path / OWN_FOLDER, dimensions, compacting, most_open=most_open)
+    own.clean()
+    engine = Engine(await serve_folder(folder, ShardLayout(dimensions), compacting), own)
     listening = _listen(folder.path)
     server = await asyncio.start_unix_server(engine.converse, sock=listening)
-    watching = asyncio.create_task(compaction.watch())
+    watching = asyncio.create_task(watch(engine.compactions))
     await stop.wait()
     server.close()
     socket_path(folder.path).unlink(missing_ok=True)
@@ -151,6 +160,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="carrel.vectors.edge.engine", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--dimensions", type=int, required=True)
+    parser.add_argument("--most-open", type=int, default=MOST_OPEN)
     arguments = parser.parse_args()
     logging.basicConfig(
         stream=sys.stderr,
@@ -160,7 +170,7 @@ def main() -> None:
     folder = Folder(arguments.folder)
     try:
         folder.acquire()
-        asyncio.run(serve(folder, arguments.dimensions))
+        asyncio.run(serve(folder, arguments.dimensions, arguments.most_open))
     except FolderBusy as error:
         log.critical("%s", error)
         sys.exit(os.EX_TEMPFAIL)

@@ -1,7 +1,8 @@
-"""The engine's folder: a lock, numbered shard directories, and CURRENT, which names one of them.
+"""A shard's folder: numbered shard directories, and CURRENT, which names one of them.
 
 CURRENT changes by an atomic rename, and a directory gets its final name only
 once it is complete, so a crash at any moment leaves one complete shard behind.
+The engine's own folder has a lock, which holds for the folders below it, too.
 """
 
 import contextlib
@@ -29,7 +30,7 @@ class FolderUnclear(Exception):
 
 
 class Folder:
-    """Where shards live; one process at a time has it."""
+    """Where one shard lives, and its successor while that is made."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
@@ -68,18 +69,21 @@ class Folder:
             FolderUnclear: CURRENT is lost, or names what is not there.
         """
         complete = self._complete()
-        try:
-            name = (self.path / _CURRENT).read_text().strip()
-        except FileNotFoundError:
+        name = self._named()
+        if name is None:
             # A crash before the first CURRENT leaves one shard: that is it.
             if len(complete) <= 1:
                 return complete[0] if complete else None
             raise FolderUnclear(
                 f"{self.path / _CURRENT} is missing. Write the name of the shard to keep into it."
-            ) from None
+            )
         if self.path / name not in complete:
             raise FolderUnclear(f"{self.path / _CURRENT} names {name!r}, which is not there")
         return self.path / name
+
+    def is_unborn(self) -> bool:
+        """Whether no shard was ever complete here."""
+        return not self._complete() and self._named() is None
 
     def new_partial(self) -> Path:
         """A path for the next shard, to be built there and then completed.
@@ -93,18 +97,20 @@ class Folder:
         """Give a built shard, closed by whoever built it, its final name."""
         final = partial.with_name(partial.name.removesuffix(_PARTIAL))
         partial.rename(final)
-        _sync_directory(self.path)
+        sync_directory(self.path)
         return final
 
     def switch_to(self, shard: Path) -> None:
         """Make *shard* the one that counts, from now on and after any crash."""
+        if self._named() == shard.name:
+            return
         fresh = self.path / f"{_CURRENT}{_PARTIAL}"
         with fresh.open("w") as file:
             file.write(f"{shard.name}\n")
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self.path / _CURRENT)
-        _sync_directory(self.path)
+        sync_directory(self.path)
 
     def remove_leftovers(self, keep: Path) -> None:
         """Delete every shard but *keep*, and what was never finished."""
@@ -117,6 +123,12 @@ class Folder:
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.path).free
 
+    def _named(self) -> str | None:
+        try:
+            return (self.path / _CURRENT).read_text().strip()
+        except FileNotFoundError:
+            return None
+
     def _complete(self) -> list[Path]:
         return [self.path / match[0] for match in self._shards() if not match[2]]
 
@@ -125,7 +137,7 @@ class Folder:
         return [match for match in found if match]
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """Bring the names in *directory* to the disk; where a system can't, do nothing."""
     with contextlib.suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""The shard that is being served: searches at any time, writes one after another.
+"""A shard that is being served: searches at any time, writes one after another.
 
 A write is acknowledged once it is applied and in the log; one that changes what
 is visible, once the log is on the disk. The shard can be replaced under its
@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass, field
 
 from carrel.vectors.edge import wire
@@ -45,12 +45,37 @@ class LiveShard:
     def __init__(self, shard: Shard) -> None:
         self.shard = shard
         self.last_write_at = time.monotonic()
+        self.closed = False
         self._turn = asyncio.Lock()
+        self._users = 0
         self._journal: Journal | None = None
 
-    async def write(self, request: wire.Write, size_bytes: int) -> None:
-        """Carry *request* out; *size_bytes* is what it took on the wire."""
+    @property
+    def idle(self) -> bool:
+        """Whether it may be closed: nobody writes, waits to write, or makes a copy."""
+        return self._users == 0
+
+    @contextlib.contextmanager
+    def in_use(self) -> Generator[None]:
+        """Whoever holds on to the shard across an `await` says so."""
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+
+    async def write(self, request: wire.Write, size_bytes: int) -> bool:
+        """Carry *request* out; *size_bytes* is what it took on the wire.
+
+        False when the shard was closed before the request's turn came.
+        """
+        with self.in_use():
+            return await self._write(request, size_bytes)
+
+    async def _write(self, request: wire.Write, size_bytes: int) -> bool:
         async with self._turn:
+            if self.closed:
+                return False
             await _apply(self.shard, request)
             if self._journal is not None:
                 self._journal.add(request, size_bytes)
@@ -59,6 +84,7 @@ class LiveShard:
             log = [] if isinstance(request, wire.Stage) else self.shard.log_files()
         if log:
             await asyncio.to_thread(_sync, log)
+        return True
 
     @contextlib.asynccontextmanager
     async def writes_paused(self) -> AsyncGenerator[None]:
@@ -84,11 +110,15 @@ class LiveShard:
         before, self.shard = self.shard, shard
         return before
 
-    async def close(self) -> None:
-        """Bring everything to the disk and end."""
-        async with self._turn:
+    def close(self, *, keep: bool = True) -> None:
+        """Bring everything to the disk, if it is to be kept, and end.
+
+        Call it while writes are paused, or nobody uses the shard.
+        """
+        self.closed = True
+        if keep:
             self.shard.flush()
-            self.shard.close()
+        self.shard.close()
 
 
 async def let_searches_in() -> None:

@@ -1,6 +1,6 @@
 """Copies a shard and optimises the copy.
 
-`python -m carrel.vectors.edge.optimise FROM TO PARENT DIMENSIONS`
+`python -m carrel.vectors.edge.optimise FROM TO PARENT DIMENSIONS own|shared`
 
 A process of its own, because the library's `optimize` holds the interpreter lock
 to its end (15 s for 60,000 points). "copied" on standard output says that FROM
@@ -17,13 +17,14 @@ from pathlib import Path
 
 FULL_SCAN_KILOBYTES = 10_000  # 10,000 points of 256 dimensions: below, comparing all is as fast
 DEAD_COUNT = "carrel.dead"  # the shard's note of deleted points, which the copy is rid of
+OWN, SHARED = "own", "shared"
 
 _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     source, target = Path(sys.argv[1]), Path(sys.argv[2])
-    parent, dimensions = int(sys.argv[3]), int(sys.argv[4])
+    parent, dimensions, own = int(sys.argv[3]), int(sys.argv[4]), sys.argv[5] == OWN
     _die_with(parent)
     shutil.copytree(source, target)
     sys.stdout.write("copied\n")
@@ -32,12 +33,12 @@ def main() -> None:
 
     from qdrant_edge import EdgeShard
 
-    from carrel.vectors.edge.shard import shard_config, tenant_sizes
+    from carrel.vectors.edge.layout import ShardLayout, shard_config, tenant_sizes
 
     shard = EdgeShard.load(str(target))
     threshold = clear_threshold(tenant_sizes(shard), dimensions)
     shard.close()
-    shard = EdgeShard.load(str(target), shard_config(dimensions, threshold))
+    shard = EdgeShard.load(str(target), shard_config(ShardLayout(dimensions, own), threshold))
     shard.optimize()
     shard.flush()
     shard.close()

@@ -12,18 +12,19 @@ from carrel.vectors.edge.wire import Done, Ping
 POLL_SECONDS = 0.02
 
 
-def engine_command(folder: Path, dimensions: int) -> list[str]:
-    """The command line of the engine for *folder*."""
+def engine_command(folder: Path, dimensions: int, most_open: int | None = None) -> list[str]:
+    """The command line of the engine for *folder*; at most *most_open* own collections are open."""
     program = [sys.executable, "-P", "-m", "carrel.vectors.edge.engine"]
-    return [*program, "--folder", str(folder), "--dimensions", str(dimensions)]
+    bound = [] if most_open is None else ["--most-open", str(most_open)]
+    return [*program, "--folder", str(folder), "--dimensions", str(dimensions), *bound]
 
 
 class EngineProcess:
     """One run of the engine; it ends with this object's process, whatever ends that."""
 
-    def __init__(self, folder: Path, dimensions: int) -> None:
+    def __init__(self, folder: Path, dimensions: int, most_open: int | None = None) -> None:
         self._folder = folder
-        self._dimensions = dimensions
+        self._command = engine_command(folder, dimensions, most_open)
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -33,7 +34,7 @@ class EngineProcess:
     async def start(self) -> None:
         """Start it; `wait_ready` says when it answers."""
         self._process = await asyncio.create_subprocess_exec(
-            *engine_command(self._folder, self._dimensions), stdin=asyncio.subprocess.PIPE
+            *self._command, stdin=asyncio.subprocess.PIPE
         )
 
     async def wait_ready(self, timeout_seconds: float = 20.0) -> None:

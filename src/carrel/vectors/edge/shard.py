@@ -1,4 +1,4 @@
-"""One Qdrant shard, holding the points of all tenants, and what can be done to it.
+"""One Qdrant shard, and what can be done to it.
 
 Every operation on points takes a tenant and stays within it. A write is a
 series of short steps, between which searches may run: the engine's library
@@ -11,28 +11,23 @@ of the log takes 1 ms and can be done in a thread.
 """
 
 import os
+import uuid
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 from qdrant_edge import (
     CountRequest,
-    Distance,
-    EdgeConfig,
     EdgeShard,
-    EdgeSparseVectorParams,
-    EdgeVectorParams,
-    FacetRequest,
     Filter,
-    HnswIndexConfig,
     IdfParams,
-    IntegerIndexParams,
-    KeywordIndexParams,
-    Modifier,
     PayloadSelector,
     Query,
     QueryBatchRequest,
     QueryRequest,
+    Record,
     ScrollRequest,
     SearchParams,
     SparseVector,
@@ -42,62 +37,21 @@ from qdrant_edge import Point as EdgePoint
 
 from carrel.vectors import schema
 from carrel.vectors.edge import filters, wire
-from carrel.vectors.edge.optimise import FULL_SCAN_KILOBYTES
+from carrel.vectors.edge.layout import ShardLayout, shard_config, tenant_sizes
 
 # A start replays what is in the log, at 8,000 points a second: 0.25 s at most.
 FLUSH_EVERY_POINTS = 2_000
 
 # Deleting so many points takes about 15 ms; of a tenant of 30,000 at once, 460 ms.
-MOST_TENANTS = 1_000_000  # more have no room in one shard
 DELETE_SLICE = 1_000
+# Listing so many takes 20 ms, in a shard of 100,000 points.
+INVENTORY_SLICE = 2_000
 
 _DEAD = "carrel.dead"
 
 
 class IncompatibleShard(Exception):
     """The shard on disk holds vectors of another kind than those asked for."""
-
-
-def shard_config(dimensions: int, full_scan_kilobytes: int = FULL_SCAN_KILOBYTES) -> EdgeConfig:
-    """Vectors of this size, with a graph for each large tenant and none over all of them.
-
-    A tenant of fewer kilobytes of vectors than *full_scan_kilobytes* has no graph.
-    """
-    return EdgeConfig(
-        vectors={schema.DENSE: EdgeVectorParams(size=dimensions, distance=Distance.Cosine)},
-        sparse_vectors={schema.SPARSE: EdgeSparseVectorParams(modifier=Modifier.Idf)},
-        hnsw_config=HnswIndexConfig(
-            m=0,
-            payload_m=16,
-            ef_construct=100,
-            full_scan_threshold=full_scan_kilobytes,
-            max_indexing_threads=2,
-        ),
-        max_search_threads=2,
-    )
-
-
-def create_shard(directory: Path, dimensions: int) -> None:
-    """Make an empty shard in *directory*, with its indexes."""
-    edge = EdgeShard.create(str(directory), shard_config(dimensions))
-    # Without enable_hnsw=False each frequent value of these fields gets a graph of its own, as if
-    # it were a tenant: 60,000 points took 122 s to optimise, not 15.
-    plain = KeywordIndexParams(enable_hnsw=False)
-    for field, index in (
-        (schema.TENANT, KeywordIndexParams(is_tenant=True)),
-        (schema.VISIBLE_TO, plain),
-        (schema.DOCUMENT, plain),
-        (schema.FACTS, plain),
-        (schema.VERSION, IntegerIndexParams(lookup=True, range=True, enable_hnsw=False)),
-    ):
-        edge.update(UpdateOperation.create_field_index(field, index))
-    edge.flush()
-    edge.close()
-
-
-def tenant_sizes(edge: EdgeShard, limit: int = MOST_TENANTS) -> list[int]:
-    """How many points each tenant has, staged ones included, largest first."""
-    return [hit.count for hit in edge.facet(FacetRequest(schema.TENANT, limit=limit)).hits]
 
 
 class Shard:
@@ -107,15 +61,15 @@ class Shard:
         IncompatibleShard: its vectors have other dimensions.
     """
 
-    def __init__(self, directory: Path, dimensions: int) -> None:
+    def __init__(self, directory: Path, layout: ShardLayout) -> None:
         self.directory = directory
         try:
-            self._edge = EdgeShard.load(str(directory), shard_config(dimensions))
+            self._edge = EdgeShard.load(str(directory), shard_config(layout))
         except Exception as error:  # the library raises nothing narrower
             if "incompatible" not in str(error):
                 raise
             raise IncompatibleShard(
-                f"{directory} holds vectors that are not of {dimensions} dimensions. "
+                f"{directory} holds vectors that are not of {layout.dimensions} dimensions. "
                 "Use the embedder they were made with, or another data folder."
             ) from error
         self._dead = _read_number(directory / _DEAD)
@@ -157,6 +111,7 @@ class Shard:
                         limit=request.limit,
                         query=Query.Nearest(_floats(request.dense), using=schema.DENSE),
                         filter=scope,
+                        params=SearchParams(exact=request.exact),
                     ),
                     QueryRequest(
                         limit=request.limit,
@@ -189,9 +144,47 @@ class Shard:
         scope = filters.visible(request.tenant_id, request.sees, document_id=request.document_id)
         return self._edge.count(CountRequest(filter=scope))
 
-    def describe(self) -> wire.Described:
+    def inventory(self, request: wire.Inventory) -> wire.Inventoried:
+        """What the next `INVENTORY_SLICE` points belong to, staged ones included."""
+        records, following = self._edge.scroll(
+            ScrollRequest(
+                limit=INVENTORY_SLICE,
+                offset=None if request.start is None else uuid.UUID(request.start),
+                filter=filters.stored(request.tenant_id, request.document_id),
+                with_payload=PayloadSelector.Include(
+                    [schema.DOCUMENT, schema.VERSION, schema.VISIBLE_TO]
+                ),
+            )
+        )
+        tally: dict[tuple[str, int], Counter[tuple[str, ...]]] = {}
+        for record in records:
+            payload = record.payload or {}
+            version = (payload[schema.DOCUMENT], payload[schema.VERSION])
+            tally.setdefault(version, Counter())[tuple(sorted(payload[schema.VISIBLE_TO]))] += 1
+        return wire.Inventoried(
+            [wire.Stored(*version, seen.total(), list(seen)) for version, seen in tally.items()],
+            None if following is None else str(following),
+        )
+
+    def read(self, request: wire.Read) -> wire.Whole:
+        """Those of the points that are the tenant's, whole."""
+        records, _ = self._edge.scroll(
+            ScrollRequest(
+                limit=len(request.ids),
+                filter=filters.with_ids(request.tenant_id, request.ids),
+                with_payload=True,
+                with_vector=True,
+            )
+        )
+        return wire.Whole([_whole(record) for record in records])
+
+    def holds_others(self, tenant_id: str) -> bool:
+        """Whether there are points of any other tenant."""
+        return self._edge.count(CountRequest(filter=filters.of_others(tenant_id))) > 0
+
+    def describe(self) -> wire.Size:
         info = self._edge.info()
-        return wire.Described(
+        return wire.Size(
             points=info.points_count,
             # Sparse vectors always count as indexed, dense ones once they are in a graph; deleted
             # points may still count, so this is too low until they are cleared away.
@@ -260,6 +253,18 @@ def _edge_point(tenant_id: str, point: wire.Point) -> EdgePoint:
         },
         # Whatever the payload says, the point is this tenant's and not yet visible.
         point.payload | {schema.TENANT: tenant_id, schema.VISIBLE_TO: []},
+    )
+
+
+def _whole(record: Record) -> wire.Point:
+    vectors = cast("dict[str, Any]", record.vector)  # both are named, so it is no bare list
+    sparse = vectors.get(schema.SPARSE) or SparseVector([], [])
+    return wire.Point(
+        str(record.id),
+        record.payload or {},
+        array("f", vectors[schema.DENSE]).tobytes(),
+        list(sparse.indices),
+        list(sparse.values),
     )
 
 

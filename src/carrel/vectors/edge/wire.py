@@ -1,8 +1,8 @@
 """What an adapter and the vector engine say to each other: framed MessagePack.
 
-Every request that touches points names its tenant: there is no message for a
-search or a write without one. A frame is the length of its body in four bytes,
-big-endian, and then one message.
+Every request that touches points names its tenant and the collection: there is no
+message for a search or a write without them. A frame is the length of its body in
+four bytes, big-endian, and then one message.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ import msgspec
 
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 LENGTH_BYTES = 4
+
+SHARED = ""  # the collection of every tenant that has none of its own
 
 
 class FrameTooLarge(ValueError):
@@ -54,9 +56,10 @@ Term = HasFact | NumberWithin | DateWithin
 
 
 class OfTenant(msgspec.Struct, array_like=True):
-    """A request about one tenant's points."""
+    """A request about one tenant's points in one collection: its own, or `SHARED`."""
 
     tenant_id: str
+    collection: str
 
 
 class Stage(OfTenant, tag=True):
@@ -88,7 +91,7 @@ class Discard(OfTenant, tag=True):
 
 
 class Erase(OfTenant, tag=True):
-    """Delete all points of the tenant."""
+    """Delete all points of the tenant, and the collection with them if it is the tenant's own."""
 
 
 class Count(OfTenant, tag=True):
@@ -107,6 +110,7 @@ class Search(OfTenant, tag=True):
     values: list[float]
     limit: int
     where: list[Term]
+    exact: bool
 
 
 class Fetch(OfTenant, tag=True):
@@ -116,20 +120,36 @@ class Fetch(OfTenant, tag=True):
     ids: list[str]
 
 
+class Inventory(OfTenant, tag=True):
+    """List what is stored, of one document or of all, a slice at a time: from the point `start`."""
+
+    document_id: str | None
+    start: str | None
+
+
+class Read(OfTenant, tag=True):
+    """Read the points among these ids whole, whoever may see them."""
+
+    ids: list[str]
+
+
 class Ping(msgspec.Struct, array_like=True, tag=True):
     """Say that you are there."""
 
 
 class Describe(msgspec.Struct, array_like=True, tag=True):
-    """Say how large the shard is."""
+    """Say how large the shared shard is, and how many others there are."""
 
 
 class Optimise(msgspec.Struct, array_like=True, tag=True):
-    """Rebuild the shard now; the reply comes when that is done."""
+    """Rebuild a collection's shard now; the reply comes when that is done."""
+
+    collection: str
 
 
 Write = Stage | Publish | Withdraw | Discard | Erase
-Request = Write | Count | Search | Fetch | Ping | Describe | Optimise
+Question = Count | Search | Fetch | Inventory | Read
+Request = Write | Question | Ping | Describe | Optimise
 
 
 class Done(msgspec.Struct, array_like=True, tag=True):
@@ -155,8 +175,30 @@ class Fetched(msgspec.Struct, array_like=True, tag=True):
     payloads: dict[str, dict[str, Any]]
 
 
-class Described(msgspec.Struct, array_like=True, tag=True):
-    """All tenants' points; `unindexed` have no graph, `dead` are deleted but take up room."""
+class Stored(msgspec.Struct, array_like=True, frozen=True):
+    """So many points of a version, and each distinct list of those who may see one."""
+
+    document_id: str
+    version: int
+    points: int
+    audiences: list[tuple[str, ...]]
+
+
+class Inventoried(msgspec.Struct, array_like=True, tag=True):
+    """What a slice of the points belongs to; the next one starts at the point `following`."""
+
+    stored: list[Stored]
+    following: str | None
+
+
+class Whole(msgspec.Struct, array_like=True, tag=True):
+    """Points with all that is stored of them, their vectors normalised."""
+
+    points: list[Point]
+
+
+class Size(msgspec.Struct, array_like=True, frozen=True):
+    """A shard's points; `unindexed` have no graph, `dead` are deleted but take up room."""
 
     points: int
     unindexed: int
@@ -164,14 +206,22 @@ class Described(msgspec.Struct, array_like=True, tag=True):
     segments: int
 
 
+class Described(msgspec.Struct, array_like=True, tag=True):
+    """The size of the shared shard, how many own collections there are, and how many are open."""
+
+    shared: Size
+    collections: int
+    open_collections: int
+
+
 class Refused(msgspec.Struct, array_like=True, tag=True):
     """The request was not carried out, or not to its end."""
 
-    code: Literal["invalid_request", "storage_full", "failed"]
+    code: Literal["invalid_request", "too_large", "storage_full", "failed"]
     message: str
 
 
-Reply = Done | Counted | Found | Fetched | Described | Refused
+Reply = Done | Counted | Found | Fetched | Inventoried | Whole | Described | Refused
 
 _encoder = msgspec.msgpack.Encoder()
 _requests = msgspec.msgpack.Decoder(Request)
