@@ -60,20 +60,21 @@ def opened(own: OwnCollections) -> int:
     return own.count()[1]
 
 
+GOOD_NAME = "col_06h05zp3axqft6xcs26t0spzt6"
 BAD_NAMES = [
     "col_",
     "../shard-000001",
     "col_../../../../../../../../../..",
     "/etc",
-    new_collection()[:-1],
-    f"{new_collection()}0",
-    f"{new_collection()}\n",
-    f"{new_collection()}/",
-    new_collection().upper(),
-    new_collection().replace("col_", "doc_"),
+    GOOD_NAME[:-1],
+    f"{GOOD_NAME}0",
+    f"{GOOD_NAME}\n",
+    f"{GOOD_NAME}/",
+    GOOD_NAME.upper(),
+    GOOD_NAME.replace("col_", "doc_"),
     "col_0000000000000000000000000l",
     "col_0000000000000000000000000\uff11",
-    f"{new_collection()}.0123.erased",
+    f"{GOOD_NAME}.0123.erased",
     "\x00",
     ".",
 ]
