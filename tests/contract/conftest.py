@@ -31,8 +31,6 @@ QDRANT_GRPC_PORT = int(os.environ.get("CARREL_TEST_QDRANT_GRPC_PORT", "6334"))
 
 # Without a server its tests are not there, rather than skipped: a skip would hide among others.
 STORES = ["edge", "server-local", "server-wire", *(["server"] if QDRANT_URL else [])]
-# Those that know collections of a tenant's own, and what moving from one to another needs.
-WITH_COLLECTIONS = ["edge"]
 MEMORY_BYTES = 2 * 1024**3
 
 
@@ -93,13 +91,15 @@ async def server_wire_store() -> AsyncIterator[VectorStore]:
 
 @pytest.fixture(scope="session")
 def server_collection() -> Iterator[str]:
-    """A collection of this run on the server that CARREL_TEST_QDRANT_URL names."""
+    """The shared collection of this run on the server that CARREL_TEST_QDRANT_URL names."""
     name = f"carrel_test_{secrets.token_hex(8)}"
     yield name
     client = QdrantClient(
         QDRANT_URL, api_key=QDRANT_API_KEY, grpc_port=QDRANT_GRPC_PORT, prefer_grpc=True
     )
-    client.delete_collection(name)
+    for each in client.get_collections().collections:
+        if each.name.startswith(name):  # tenants' own, too
+            client.delete_collection(each.name)
     client.close()
 
 
@@ -122,20 +122,30 @@ async def server_store(server_collection: str) -> AsyncIterator[VectorStore]:
 
 
 @pytest.fixture
-async def edge_own_store(edge_store: VectorStore) -> AsyncIterator[VectorStore]:
-    """The same, with the points of each tenant in a collection of its own."""
-    store = InOwnCollections(edge_store)
-    yield store
-    await store.close()
+async def apart() -> AsyncIterator[list[InOwnCollections]]:
+    """Stores whose collections are erased at the end."""
+    made: list[InOwnCollections] = []
+    yield made
+    for each in made:
+        await each.close()
 
 
-@pytest.fixture(params=[*STORES, *(f"{name}-own" for name in WITH_COLLECTIONS)])
+@pytest.fixture(params=[*STORES, *(f"{name}-own" for name in STORES)])
 def vector_store(request: pytest.FixtureRequest) -> VectorStore:
-    """Each implementation of `VectorStore`; tests share it and bring tenants of their own."""
-    return request.getfixturevalue(f"{request.param.replace('-', '_')}_store")
+    """Each implementation of `VectorStore`; tests share it and bring tenants of their own.
+
+    Once with the points of all tenants in one collection, and once with each tenant's in its own.
+    """
+    name, own = request.param.removesuffix("-own"), request.param.endswith("-own")
+    store: VectorStore = request.getfixturevalue(f"{name.replace('-', '_')}_store")
+    if not own:
+        return store
+    made = InOwnCollections(store)
+    request.getfixturevalue("apart").append(made)  # asked for last, so that it is closed first
+    return made
 
 
-@pytest.fixture(params=WITH_COLLECTIONS)
+@pytest.fixture(params=STORES)
 def plain_store(request: pytest.FixtureRequest) -> VectorStore:
     """Each implementation, for tests that say themselves which collection they mean."""
     return request.getfixturevalue(f"{request.param.replace('-', '_')}_store")

@@ -93,7 +93,7 @@ class OwnCollections:
         for path in self._erased("*"):
             shutil.rmtree(path, ignore_errors=True)
         for folder in self._folders():
-            if not folder.holds_any():
+            if folder.is_unborn():
                 shutil.rmtree(folder.path, ignore_errors=True)
 
     async def close(self) -> None:
