@@ -38,6 +38,7 @@ class ModelServer:
     open: asyncio.Event = field(default_factory=asyncio.Event)
     at_once: int = 0
     most_at_once: int = 0
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def embeddings(self, request: web.Request) -> web.Response:
         body = await self._read(request)
@@ -71,6 +72,11 @@ class ModelServer:
         results.sort(key=lambda each: -each["relevance_score"])
         return _json({"results": results})
 
+    async def reached(self, requests: int) -> None:
+        """Return once so many requests are under way."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.at_once >= requests)
+
     async def _read(self, request: web.Request) -> dict[str, Any]:
         body = orjson.loads(await request.read())
         self.requests.append(body)
@@ -81,6 +87,8 @@ class ModelServer:
     async def _counted(self) -> AsyncIterator[None]:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
+        async with self._changed:
+            self._changed.notify_all()
         try:
             await self.open.wait()
             yield

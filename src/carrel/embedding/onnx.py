@@ -53,7 +53,8 @@ class OnnxEmbedder:
         document_prefix: str = "",
     ) -> None:
         self._source = source
-        self._dimensions = dimensions or dimensions_of(source)
+        found = dimensions_of(source) if source.path or dimensions is None else dimensions
+        self._dimensions = dimensions or found
         self._max_tokens = max_tokens
         self._query_prefix = query_prefix
         self._document_prefix = document_prefix

@@ -5,6 +5,7 @@ A folder is laid out as model hubs lay theirs out: `config.json`, `tokenizer.jso
 """
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -46,6 +47,8 @@ def dimensions_of(source: Source) -> int:
         EmbedderMisconfigured: there is no such model or folder, or the extra is not installed.
     """
     if source.path is not None:
+        _check_installed()
+        graph_in(source.path)
         config = _config(source.path)
         size = config.get("hidden_size") or config.get("dim")
         if not isinstance(size, int):
@@ -159,13 +162,17 @@ def _pooling(folder: Path) -> "PoolingType":
     return PoolingType.MEAN
 
 
-def _fastembed() -> "type[TextEmbedding]":
-    try:
-        from fastembed import TextEmbedding
-    except ModuleNotFoundError as error:
+def _check_installed() -> None:
+    if find_spec("fastembed") is None:
         raise EmbedderMisconfigured(
             "models in this process need the extra: pip install 'carrel[onnx]'"
-        ) from error
+        )
+
+
+def _fastembed() -> "type[TextEmbedding]":
+    _check_installed()
+    from fastembed import TextEmbedding
+
     return TextEmbedding
 
 
