@@ -25,12 +25,14 @@ class ModelServer:
 
     Each of `faults` is given in place of one answer, then the server does its work. `open` is
     cleared to have requests wait. `plain`: vectors as lists of numbers, whatever was asked for.
+    `speaks_tei`: rerankings in TEI's shape alone.
     """
 
     embedder: Embedder
     base_url: str = ""
     most_texts: int = 2048
     plain: bool = False
+    speaks_tei: bool = False
     usage: bool = True
     requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     headers: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
@@ -60,16 +62,21 @@ class ModelServer:
 
     async def rerank(self, request: web.Request) -> web.Response:
         body = await self._read(request)
+        name = "texts" if self.speaks_tei else "documents"
+        if name not in body:
+            return web.Response(status=422)
         async with self._counted():
             if self.faults:
                 return self.faults.popleft()
             question = await self.embedder.embed_query(body["query"])
-            passages = await self.embedder.embed_documents(body["documents"])
+            passages = await self.embedder.embed_documents(body[name])
         results = [
             {"index": number, "relevance_score": float(question @ vector)}
             for number, vector in enumerate(passages)
         ]
         results.sort(key=lambda each: -each["relevance_score"])
+        if self.speaks_tei:
+            return _json([{"index": r["index"], "score": r["relevance_score"]} for r in results])
         return _json({"results": results})
 
     async def reached(self, requests: int) -> None:
@@ -104,8 +111,8 @@ class ModelServer:
 
 
 @asynccontextmanager
-async def serving(embedder: Embedder) -> AsyncIterator[ModelServer]:
-    """A server on a free port, over *embedder*, which stays the caller's to close."""
+async def serving(embedder: Embedder, port: int = 0) -> AsyncIterator[ModelServer]:
+    """A server on *port*, 0 for a free one, over *embedder*, which stays the caller's to close."""
     server = ModelServer(embedder)
     server.open.set()
     app = web.Application(client_max_size=64 << 20)
@@ -114,7 +121,7 @@ async def serving(embedder: Embedder) -> AsyncIterator[ModelServer]:
     )
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.05, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
+    await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
     server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     try:
         yield server

@@ -17,7 +17,7 @@ from carrel.telemetry import metrics
 log = logging.getLogger(__name__)
 
 # Of the budget: a reranker that ends by itself knows that it was slow, one cut off does not.
-_SHARE = 0.95
+_SHARE = 0.9
 
 Reason = Literal["timeout", "unavailable", "bad_answer"]
 
@@ -64,6 +64,8 @@ class Reranking:
                     scores = await self._reranker.score(
                         question, texts, timeout_seconds=_SHARE * self._timeout_seconds
                     )
+            if len(scores) != len(passages):
+                raise BadRanking("not one score for each passage")
         except TimeoutError:
             return self._unchanged(passages, "timeout")
         except Unavailable as error:
@@ -98,5 +100,6 @@ class Reranking:
 
 
 def _read(passage: Passage) -> str:
-    """What the reranker reads of a passage: its title and headings, too."""
-    return "\n".join(part for part in (passage.title, passage.heading, passage.text) if part)
+    """What the reranker reads of a passage: its title, if it has one, and headings, too."""
+    title = "" if passage.title == passage.document_id else passage.title
+    return "\n".join(part for part in (title, passage.heading, passage.text) if part)

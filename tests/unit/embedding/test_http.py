@@ -182,7 +182,10 @@ async def test_retries_stop_when_their_budget_is_spent(
     await embedder.close()
 
 
-async def test_a_server_that_is_gone_is_asked_once_in_a_while(server: ModelServer) -> None:
+async def test_a_server_that_is_gone_is_asked_once_in_a_while(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "PAUSE_SECONDS", 60)
     embedder = embedder_for(server)
     server.faults.extend(status(500) for _ in range(100))
     for _ in range(breaker.FAILURES):

@@ -21,7 +21,7 @@ TEXTS = {
     "german": "Kunden können ihre Einkäufe innerhalb von dreißig Tagen nach der Lieferung "
     "zurückgeben.",
     "greek": "Οι πελάτες μπορούν να επιστρέψουν τα προϊόντα μέσα σε "  # noqa: RUF001 - Greek
-    "τριάντα ημέρες από την αγορά",  # noqa: RUF001
+    "τριάντα ημέρες από την αγορά",
     "hungarian": "A vásárlók harminc napon belül visszaküldhetik az árut, ha azt nem használták.",
     "italian": "I clienti possono restituire gli acquisti entro trenta giorni dalla consegna, ma "
     "non gli articoli che sono stati usati.",
