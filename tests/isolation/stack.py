@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from urllib.parse import quote
 
 from fastapi import FastAPI
 from sqlalchemy import update
+from tests.acceptance.server import ADMIN_KEY
+from tests.isolation.backends import Backend, settings_of
 from tests.isolation.canary import new_canary
 
 from carrel.asgi import create_app
@@ -24,20 +26,9 @@ from carrel.database.tables import jobs
 from carrel.domain.ids import KeyId, TenantId
 from carrel.domain.key import Scope
 from carrel.jobs.worker import Worker
-from carrel.services import Services, engine_folder, open_services, open_worker
+from carrel.services import Services, check_vectors, engine_folder, open_services, open_worker
 from carrel.settings import Settings
 from carrel.vectors.edge.process import EngineProcess
-
-
-@dataclass(frozen=True)
-class Backend:
-    """What stores vectors and metadata: a name, and the settings that choose it."""
-
-    name: str
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return self.name
 
 
 @dataclass(frozen=True)
@@ -92,6 +83,10 @@ class Api:
         await self.app(scope, exchange.receive, exchange.send)
         return Reply(exchange.status, b"".join(exchange.pieces).decode())
 
+    async def administer(self, method: str, path: str, **options: Any) -> Reply:
+        """The reply to an administrator."""
+        return await self.call(method, f"/admin/{path}", key=ADMIN_KEY, **options)
+
     async def do_one_job(self) -> str | None:
         """Carry out the oldest job, in a stack that is not working; its kind."""
         job = await self.worker._claim()
@@ -132,13 +127,19 @@ class _Exchange:
 
 @dataclass(frozen=True)
 class Tenant:
-    """A tenant with a key that may do everything a tenant's key may."""
+    """A tenant with a key that may do everything a tenant's key may, within the key's groups."""
 
     api: Api
     id: TenantId
     key_id: KeyId
     key: str
     canary: str
+    groups: tuple[str, ...] = ()
+
+    async def in_groups(self, *groups: str) -> "Tenant":
+        """The same tenant, to a caller of *groups*."""
+        made = await self.api.services.keys.create(self.id, groups=groups)
+        return replace(self, key_id=made.key.id, key=made.secret, groups=groups)
 
     async def call(self, method: str, path: str, **options: Any) -> Reply:
         return await self.api.call(method, path, key=self.key, **options)
@@ -168,35 +169,55 @@ async def opened(folder: Path, backend: Backend, *, working: bool = True) -> Asy
 
     Unless it is *working*, jobs wait until `Api.do_one_job`.
     """
-    environment = {
-        "CARREL_DATA_DIR": str(folder),
-        "CARREL_INGESTION__CONCURRENCY": "4",
-        **backend.environment,
-    }
-    with patch.dict("os.environ", environment):
-        settings = Settings(_env_file=None)
+    settings = settings_of(
+        {
+            "CARREL_ADMIN_KEY": ADMIN_KEY,
+            "CARREL_INGESTION__CONCURRENCY": "4",
+            **await backend.environment(folder),
+        }
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_impatient())
+        await stack.enter_async_context(_vectors(settings))
+        services = await stack.enter_async_context(open_services(settings))
+        worker = await stack.enter_async_context(open_worker(settings))
+        app = create_app(settings)
+        app.state.services = services
+        tasks = [asyncio.create_task(worker.run())] if working else []
+        yield Api(app, services, worker)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _vectors(settings: Settings) -> AsyncIterator[None]:
+    """What the supervisor of a server starts, or makes ready."""
+    if settings.qdrant_url is not None:
+        await check_vectors(settings)
+        yield
+        return
     engine = EngineProcess(engine_folder(settings), settings.embedder.dimensions)
     await engine.start()
     try:
         await engine.wait_ready()
-        async with open_services(settings) as services, open_worker(settings) as worker:
-            app = create_app(settings)
-            app.state.services = services
-            with _impatient():
-                tasks = [asyncio.create_task(worker.run())] if working else []
-                yield Api(app, services, worker)
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+        yield
     finally:
         await engine.stop()
 
 
 @contextlib.contextmanager
 def _impatient():
-    """Look for jobs and finished documents more often: thousands of uploads wait for both."""
+    """Wait less: thousands of uploads and hundreds of moves do.
+
+    A search in the home that its tenant has left may still take as long as a slow machine needs.
+    """
     with (
         patch("carrel.jobs.worker.IDLE_SECONDS", 0.005),
+        patch("carrel.jobs.queue.PAUSE_SECONDS", 0.005),
         patch("carrel.ingestion.documents.LONGEST_PAUSE_SECONDS", 0.02),
+        patch("carrel.placement.homes.REMEMBERED_SECONDS", 0.05),
+        patch("carrel.placement.mover.REMEMBERED_SECONDS", 0.05),
+        patch("carrel.placement.mover.LONGEST_SEARCH_SECONDS", 1.0),
     ):
         yield

@@ -67,7 +67,8 @@ async def test_erasing_a_neighbour_changes_nothing(api: Api) -> None:
     ours, theirs = await tenant_of(api), await tenant_of(api)
     await asyncio.gather(_fill(ours), _fill(theirs))
     before = [await _everything(ours, question) for question in QUESTIONS]
-    await api.services.erase_tenant(theirs.id)
+    erasure = await api.services.erase_tenant(theirs.id, wait_seconds=30)
+    assert erasure.status == "done"
     assert [await _everything(ours, question) for question in QUESTIONS] == before
 
 
