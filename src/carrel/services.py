@@ -275,18 +275,42 @@ async def check_vectors(settings: Settings) -> None:
         await server.close()
 
 
-async def inspect_vectors(settings: Settings) -> "list[Remark]":
-    """What is well with the Qdrant server that is set, and what is not.
+async def open_dedicated(settings: Settings, name: str) -> "QdrantServerStore":
+    """The vector store of a server in `CARREL_QDRANT_SERVERS`; for the caller to close.
+
+    Raises:
+        KeyError: no server has that name.
+    """
+    return await asyncio.to_thread(_dedicated, settings, name)
+
+
+async def inspect_vectors(settings: Settings, name: str | None = None) -> "list[Remark]":
+    """What is well, and what is not, with the shared Qdrant server, or the dedicated one *name*.
 
     Raises:
         Unavailable: it does not answer.
     """
-    assert settings.qdrant_url is not None
-    server = await asyncio.to_thread(_qdrant_server, settings, settings.qdrant_url)
+    if name is not None:
+        server = await open_dedicated(settings, name)
+    else:
+        assert settings.qdrant_url is not None
+        server = await asyncio.to_thread(_qdrant_server, settings, settings.qdrant_url)
     try:
         return await server.describe()
     finally:
         await server.close()
+
+
+def _dedicated(settings: Settings, name: str) -> "QdrantServerStore":
+    chosen = settings.qdrant_servers[name]
+    same_but_elsewhere = settings.model_copy(
+        update={
+            "qdrant_api_key": chosen.api_key,
+            "qdrant_grpc_port": chosen.grpc_port,
+            "qdrant_ca_file": chosen.ca_file,
+        }
+    )
+    return _qdrant_server(same_but_elsewhere, chosen.url)
 
 
 def _qdrant_server(settings: Settings, url: str) -> "QdrantServerStore":

@@ -39,6 +39,11 @@ class FakeCarrel:
     uploading: int = 0
     most_uploading: int = 0
     polls_before_ready: int = 1
+    erased: list[str] = field(default_factory=list)
+    erasure_status: str = "done"
+    move: dict[str, Any] = field(default_factory=dict)
+    # What a move is when it is asked about again.
+    move_ends: dict[str, Any] = field(default_factory=lambda: {"status": "done"})
     # Set once three documents have been asked for.
     third_poll: threading.Event = field(default_factory=threading.Event)
 
@@ -157,6 +162,9 @@ def _application(fake: FakeCarrel) -> web.Application:
             web.get("/admin/tenants", routes.list_tenants),
             web.get("/admin/tenants/{id}", routes.show_tenant),
             web.delete("/admin/tenants/{id}", routes.delete_tenant),
+            web.get("/admin/erasures", routes.list_erasures),
+            web.post("/admin/tenants/{id}/moves", routes.start_move),
+            web.get("/admin/tenants/{id}/moves/{move}", routes.show_move),
             web.post("/admin/tenants/{id}/keys", routes.create_key),
             web.get("/admin/tenants/{id}/keys", routes.list_keys),
             web.delete("/admin/keys/{id}", routes.revoke),
@@ -203,7 +211,34 @@ class _Routes:
 
     async def delete_tenant(self, request: web.Request, body: Any) -> web.Response:
         del self._fake.tenants[request.match_info["id"]]
+        self._fake.erased.append(request.match_info["id"])
         return web.Response(status=204)
+
+    async def list_erasures(self, request: web.Request, body: Any) -> web.Response:
+        of = request.query.get("tenant_id")
+        erasures = [
+            {
+                "id": f"era_{name}",
+                "tenant_id": name,
+                "document_id": None,
+                "status": self._fake.erasure_status,
+                "found": {"vectors": 3, "originals": 1, "rows": 12},
+                "left": {"vectors": 0 if self._fake.erasure_status == "done" else 2},
+                "created_at": "2026-11-01T00:00:00Z",
+                "updated_at": "2026-11-01T00:00:01Z",
+            }
+            for name in reversed(self._fake.erased)
+            if of in (None, name)
+        ]
+        return web.json_response({"data": erasures, "last_id": None, "has_more": False})
+
+    async def start_move(self, request: web.Request, body: Any) -> web.Response:
+        self._fake.move = {"id": "mov_1", "status": "queued", "progress": 0.0, **body}
+        return web.json_response(self._fake.move, status=202)
+
+    async def show_move(self, request: web.Request, body: Any) -> web.Response:
+        self._fake.move.update(self._fake.move_ends)
+        return web.json_response(self._fake.move)
 
     async def create_key(self, request: web.Request, body: Any) -> web.Response:
         return web.json_response(self._fake.add_key(request.match_info["id"], body), status=201)

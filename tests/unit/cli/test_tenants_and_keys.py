@@ -10,8 +10,38 @@ def test_a_tenant_is_created_shown_and_erased(carrel, fake):
     shown = carrel("tenants", "show", "ten_2").out
     assert "name\tGlobex" in shown
     assert "requests per minute\t60" in shown
-    assert carrel("tenants", "delete", "ten_2", "--yes").status == 0
+    erased = carrel("tenants", "delete", "ten_2", "--yes")
+    assert erased.status == 0
+    assert "3 vectors, 1 originals, 12 rows" in erased.out
+    assert "nothing left" in erased.out
     assert list(fake.tenants) == ["ten_1"]
+
+
+def test_an_erasure_that_takes_longer_is_not_called_done(carrel, fake):
+    fake.erasure_status = "leftovers"
+    erased = carrel("tenants", "delete", "ten_1", "--yes")
+    assert erased.status == 0
+    assert "still being erased" in erased.out
+    assert "carrel tenants erasures ten_1" in erased.out
+    assert "2 vectors\tleftovers" in carrel("tenants", "erasures").out
+
+
+def test_a_move_is_waited_for_and_says_what_was_compared(carrel, fake):
+    fake.move_ends = {
+        "status": "done",
+        "report": {"documents": 12, "chunks": 3456, "searches_compared": 50},
+    }
+    moved = carrel("tenants", "move", "ten_1", "--to", "collection")
+    assert moved.status == 0
+    assert "3,456 chunks of 12 documents; 50 searches came out the same" in moved.out
+    assert fake.requests[0][2] == {"isolation": "collection", "server": None}
+
+
+def test_a_move_that_fails_says_why_and_that_the_tenant_stays(carrel, fake):
+    fake.move_ends = {"status": "failed", "error": "2 of 50 searches came out differently"}
+    moved = carrel("tenants", "move", "ten_1", "--to", "dedicated", "--server", "eu-1")
+    assert moved.status == 1
+    assert "stays where it was: 2 of 50 searches" in moved.err
 
 
 def test_all_pages_of_tenants_are_listed(carrel, fake):
