@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from unittest.mock import patch
 from urllib.parse import quote
 
@@ -25,7 +25,10 @@ from carrel.asgi import create_app
 from carrel.database.tables import jobs
 from carrel.domain.ids import KeyId, TenantId
 from carrel.domain.key import Scope
+from carrel.domain.tenant import Isolation
 from carrel.jobs.worker import Worker
+from carrel.placement.homes import Homes
+from carrel.placement.moves import ENDED, Move
 from carrel.services import Services, check_vectors, engine_folder, open_services, open_worker
 from carrel.settings import Settings
 from carrel.vectors.edge.process import EngineProcess
@@ -148,6 +151,16 @@ class Tenant:
         body = {"document_id": document_id, "text": text, **more}
         return await self.call("POST", "/v1/documents", body=body, query=f"wait={wait}")
 
+    async def move(self, isolation: Isolation) -> Move:
+        """The move to a tier, once it has come to its end."""
+        store = self.api.services.moves
+        move = await store.start(self.id, isolation)
+        async with asyncio.timeout(60):
+            while move.status not in ENDED:
+                await asyncio.sleep(0.01)
+                move = await store.get(self.id, move.id)
+        return move
+
     async def search(self, query: str, **more: Any) -> Reply:
         return await self.call("POST", "/v1/search", body={"query": query, **more})
 
@@ -155,12 +168,23 @@ class Tenant:
         return await self.call("POST", "/v1/query", body={"question": question, **more})
 
 
-async def new_tenant(api: Api, *, scopes: tuple[Scope, ...] | None = None) -> Tenant:
+async def new_tenant(
+    api: Api, isolation: Isolation = "shared", *, scopes: tuple[Scope, ...] | None = None
+) -> Tenant:
     canary = new_canary()
-    tenant = await api.services.tenants.create(f"Tenant {canary}")
+    tenant = await api.services.tenants.create(f"Tenant {canary}", isolation)
     chosen = {} if scopes is None else {"scopes": scopes}
     made = await api.services.keys.create(tenant.id, name=f"Key {canary}", **chosen)
     return Tenant(api, tenant.id, made.key.id, made.secret, canary)
+
+
+def homes(api: Api) -> Homes:
+    """Where tenants' points are, as the database says at this moment."""
+
+    def no_server(name: str) -> NoReturn:
+        raise AssertionError(f"there is no server {name}")
+
+    return Homes(api.services.database, api.services.vectors, no_server)
 
 
 @contextlib.asynccontextmanager
