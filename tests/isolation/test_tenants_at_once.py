@@ -76,7 +76,7 @@ class TenantsAtOnce(RuleBasedStateMachine):
             self.runner.run(self.park.leave(tenant, waits=waits))
 
 
-@pytest.mark.timeout(max(120, OPERATIONS // 20))
+@pytest.mark.timeout(max(300, OPERATIONS // 10))
 def test_whatever_tenants_do_at_once_each_sees_its_own_documents_alone(
     backend: Backend,
     runner: asyncio.Runner,
