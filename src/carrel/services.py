@@ -275,13 +275,24 @@ async def check_vectors(settings: Settings) -> None:
         await server.close()
 
 
-async def open_dedicated(settings: Settings, name: str) -> "QdrantServerStore":
+def open_dedicated(settings: Settings, name: str) -> "QdrantServerStore":
     """The vector store of a server in `CARREL_QDRANT_SERVERS`; for the caller to close.
 
     Raises:
-        KeyError: no server has that name.
+        Unavailable: no server has that name any more.
     """
-    return await asyncio.to_thread(_dedicated, settings, name)
+    chosen = settings.qdrant_servers.get(name)
+    if chosen is None:
+        log.error("a tenant is on the Qdrant server %s: CARREL_QDRANT_SERVERS lacks it", name)
+        raise Unavailable("the server of this tenant is not configured", retry_after_seconds=30)
+    same_but_elsewhere = settings.model_copy(
+        update={
+            "qdrant_api_key": chosen.api_key,
+            "qdrant_grpc_port": chosen.grpc_port,
+            "qdrant_ca_file": chosen.ca_file,
+        }
+    )
+    return _qdrant_server(same_but_elsewhere, chosen.url)
 
 
 async def inspect_vectors(settings: Settings, name: str | None = None) -> "list[Remark]":
@@ -291,7 +302,7 @@ async def inspect_vectors(settings: Settings, name: str | None = None) -> "list[
         Unavailable: it does not answer.
     """
     if name is not None:
-        server = await open_dedicated(settings, name)
+        server = await asyncio.to_thread(open_dedicated, settings, name)
     else:
         assert settings.qdrant_url is not None
         server = await asyncio.to_thread(_qdrant_server, settings, settings.qdrant_url)
@@ -299,18 +310,6 @@ async def inspect_vectors(settings: Settings, name: str | None = None) -> "list[
         return await server.describe()
     finally:
         await server.close()
-
-
-def _dedicated(settings: Settings, name: str) -> "QdrantServerStore":
-    chosen = settings.qdrant_servers[name]
-    same_but_elsewhere = settings.model_copy(
-        update={
-            "qdrant_api_key": chosen.api_key,
-            "qdrant_grpc_port": chosen.grpc_port,
-            "qdrant_ca_file": chosen.ca_file,
-        }
-    )
-    return _qdrant_server(same_but_elsewhere, chosen.url)
 
 
 def _qdrant_server(settings: Settings, url: str) -> "QdrantServerStore":
