@@ -17,7 +17,7 @@ from sqlalchemy import delete, insert, select, update
 
 from carrel.database.engine import Database
 from carrel.database.tables import chunks as chunk_rows
-from carrel.database.tables import document_groups, documents, versions
+from carrel.database.tables import documents, versions
 from carrel.domain.document import Chunk, Metadata
 from carrel.domain.ids import DocumentId, TenantId
 from carrel.embedding.embedder import Embedder
@@ -145,13 +145,6 @@ class Indexer:
                 .where(*_is(job))
                 .values(status="processing", updated_at=datetime.now(UTC))
             )
-            granted = await connection.execute(
-                select(document_groups.c.group).where(
-                    document_groups.c.tenant_id == job.tenant_id,
-                    document_groups.c.document_id == job.document_id,
-                )
-            )
-            groups = tuple(granted.scalars())
         return Version(
             job.tenant_id,
             job.document_id,
@@ -160,7 +153,7 @@ class Indexer:
             "" if row.title == job.document_id else row.title,
             row.media_type,
             row.metadata,
-            groups,
+            tuple(row.groups),
         )
 
     async def _stage(self, job: Job, version: Version, chunks: Sequence[Chunk]) -> None:

@@ -1,4 +1,4 @@
-"""Predicates on points."""
+"""Predicates on points, in the embedded engine and in what both vector stores share."""
 
 from tests.isolation.mutation import Mutation
 
@@ -39,6 +39,7 @@ VECTORS = (
     Mutation(
         "filters.with_ids: tenant", "vectors/edge/filters.py", "def with_ids(", f"{_IN_FILTER}, "
     ),
+    Mutation("filters.stored: tenant", "vectors/edge/filters.py", "def stored(", _IN_FILTER),
     Mutation(
         "shard: upsert is conditional on the tenant",
         "vectors/edge/shard.py",
@@ -64,9 +65,64 @@ VECTORS = (
         ", schema.VISIBLE_TO: []",
     ),
     Mutation(
-        "schema.to_chunk: payload is checked",
+        "shard: only the tenant's points are read",
+        "vectors/edge/shard.py",
+        "def read(",
+        "filters.with_ids(request.tenant_id, request.ids)",
+        "None",
+    ),
+    Mutation(
+        "shard: only the tenant's points are listed",
+        "vectors/edge/shard.py",
+        "def inventory(",
+        "filters.stored(request.tenant_id, request.document_id)",
+        "None",
+    ),
+    Mutation(
+        "engine: reads are of the collection that is named",
+        "vectors/edge/engine.py",
+        "async def _served(",
+        "if collection == wire.SHARED:",
+        "if True:",
+    ),
+    Mutation(
+        "engine: writes are to the collection that is named",
+        "vectors/edge/engine.py",
+        "async def _write(",
+        "if request.collection == wire.SHARED:",
+        "if True:",
+    ),
+    Mutation(
+        "own: a collection that holds others' points stays",
+        "vectors/edge/own.py",
+        "async def _drop(",
+        " or served.live.shard.holds_others(tenant_id)",
+    ),
+    Mutation(
+        "edge store: a handle's requests name its collection",
+        "vectors/edge/store.py",
+        "def tenant(",
+        "collection or wire.SHARED",
+        "wire.SHARED",
+    ),
+    Mutation(
+        "own: others' points are those of other tenants",
+        "vectors/edge/filters.py",
+        "def of_others(",
+        f"must_not=[{_IN_FILTER}]",
+        "must_not=[]",
+    ),
+    Mutation(
+        "own: a name is no path",
+        "vectors/edge/own.py",
+        "def _folder(",
+        "if not _NAME.fullmatch(name):",
+        "if False:",
+    ),
+    Mutation(
+        "schema.check_tenant: payload is checked",
         "vectors/schema.py",
-        "def to_chunk(",
+        "def check_tenant(",
         "payload.get(TENANT) != tenant_id",
         "False",
     ),
