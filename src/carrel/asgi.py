@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from carrel import __version__
 from carrel.api import errors, health
-from carrel.api.admin import erasures, keys, moves, tenants
+from carrel.api.admin import embedder, erasures, keys, moves, tenants
 from carrel.api.middleware import RequestContext
 from carrel.api.native import documents, query, usage
 from carrel.api.openai import chat, models
@@ -26,6 +26,7 @@ ROUTERS = (
     tenants.router,
     moves.router,
     erasures.router,
+    embedder.router,
     keys.router,
     health.router,
 )

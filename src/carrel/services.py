@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from carrel.database.migrate import migrate
 from carrel.domain.errors import CarrelError, InvalidRequest, Unavailable
 from carrel.domain.ids import TenantId, new_id
 from carrel.domain.tenant import Isolation
-from carrel.embedding.embedder import Embedder
+from carrel.embedding.embedder import Embedder, EmbedderMisconfigured
 from carrel.embedding.keywords import Keywords
 from carrel.embedding.sparse import Bm25Encoder
 from carrel.erasure.document import DocumentEraser
@@ -33,8 +33,9 @@ from carrel.ingestion.parse.parser import Parser
 from carrel.ingestion.upload import Uploads
 from carrel.jobs.queue import JobQueue
 from carrel.jobs.worker import Step, Worker
-from carrel.models import dimensions_of, open_embedder, open_reranking
-from carrel.placement.homes import Homes
+from carrel.models import Space, open_embedder, open_reranking, spaces
+from carrel.placement.embedders import adopt, mismatch, tenants_by_embedder
+from carrel.placement.homes import Homes, Index
 from carrel.placement.mover import Mover
 from carrel.placement.moves import MoveStore
 from carrel.retrieval.rerank import Reranking
@@ -124,9 +125,9 @@ class Services:
         return await self.erasures.wait(name, seconds=wait_seconds)
 
 
-def engine_folder(settings: Settings) -> Path:
-    """Where the embedded vector engine keeps its data."""
-    return settings.data_dir / "vectors"
+def engine_folder(settings: Settings, space: Space) -> Path:
+    """Where the embedded vector engine keeps the vectors of *space*."""
+    return settings.data_dir / f"vectors{space.suffix}"
 
 
 @contextlib.asynccontextmanager
@@ -134,23 +135,22 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     """Everything the API needs, opened; closed at the end of the block."""
     async with contextlib.AsyncExitStack() as stack:
         database = await open_database(settings, stack)
-        vectors = await open_vectors(settings, stack)
-        embedder = open_embedder(settings.embedder, settings.data_dir)
-        stack.push_async_callback(embedder.close)
+        embedders = open_embedders(settings, stack)
+        embedder = next(iter(embedders.values()))
+        homes, vectors = await open_homes(settings, database, stack)
         reranking = open_reranking(settings.reranker, settings.data_dir)
         if reranking:
             stack.push_async_callback(reranking.close)
         keywords = Keywords()
-        await _warm(embedder, keywords, reranking)
+        await _warm(embedders.values(), keywords, reranking)
         generator = open_generator(settings, embedder, Bm25Encoder())
         stack.push_async_callback(generator.close)
         ledger = Ledger(database)
         stack.push_async_callback(ledger.close)
         for background in (ledger.run(), watch_loop()):
             stack.push_async_callback(_cancelled, asyncio.create_task(background))
-        homes = open_homes(settings, database, vectors, stack)
         retriever = Retriever(
-            embedder=embedder,
+            embedders=embedders,
             keywords=keywords,
             homes=homes,
             database=database,
@@ -167,9 +167,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             vectors=vectors,
             embedder=embedder,
             authenticator=Authenticator(database, admin_key),
-            tenants=TenantStore(database),
+            tenants=TenantStore(database, embedder.identity),
             keys=KeyStore(database),
-            moves=MoveStore(database),
+            moves=MoveStore(database, embedder.identity),
             erasures=ErasureReports(database),
             documents=documents,
             uploads=Uploads(database, open_originals(settings), documents),
@@ -191,7 +191,8 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
     chosen = settings.ingestion
     async with contextlib.AsyncExitStack() as stack:
         database = await open_database(settings, stack)
-        homes = open_homes(settings, database, await open_vectors(settings, stack), stack)
+        embedders = open_embedders(settings, stack)
+        homes, _ = await open_homes(settings, database, stack)
         parser = Parser(
             processes=chosen.concurrency,
             timeout_seconds=chosen.parse_timeout_seconds,
@@ -200,22 +201,20 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
             chunk_overlap_tokens=chosen.chunk_overlap_tokens,
         )
         stack.push_async_callback(parser.close)
-        embedder = open_embedder(settings.embedder, settings.data_dir)
-        stack.push_async_callback(embedder.close)
         queue = JobQueue(database, owner=new_id("wrk"), lease_seconds=chosen.lease_seconds)
         originals = open_originals(settings)
         indexer = Indexer(
             database=database,
             originals=originals,
             parser=parser,
-            embedder=embedder,
+            embedders=embedders,
             keywords=Keywords(),
             homes=homes,
             queue=queue,
         )
         documents = DocumentEraser(database, homes, originals, queue)
         tenants = TenantEraser(database, homes, queue, (Points(homes), Files(originals)))
-        mover = Mover(database, homes, MoveStore(database), queue)
+        mover = Mover(database, homes, MoveStore(database), queue, embedders)
         sweeping = asyncio.create_task(remove_orphans_hourly(database, originals))
         stack.push_async_callback(_cancelled, sweeping)
         yield Worker(
@@ -242,24 +241,61 @@ async def open_database(settings: Settings, stack: contextlib.AsyncExitStack) ->
     return database
 
 
-async def open_vectors(settings: Settings, stack: contextlib.AsyncExitStack) -> VectorStore:
-    """The vector store: a Qdrant server where one is set, else the engine's process."""
+def open_embedders(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, Embedder]:
+    """The embedder that is set, and the one before it, by their identities.
+
+    Raises:
+        EmbedderMisconfigured: there is no such model.
+    """
+    embedders: dict[str, Embedder] = {}
+    for chosen in settings.embedders:
+        embedder = open_embedder(chosen, settings.data_dir)
+        stack.push_async_callback(embedder.close)
+        embedders.setdefault(embedder.identity, embedder)
+    return embedders
+
+
+async def open_vectors(
+    settings: Settings, space: Space, stack: contextlib.AsyncExitStack
+) -> VectorStore:
+    """The vector store of *space*: a Qdrant server where one is set, else the engine's process."""
     vectors: VectorStore
     if settings.qdrant_url is None:
-        vectors = EdgeVectorStore(engine_folder(settings))
+        vectors = EdgeVectorStore(engine_folder(settings, space))
     else:
-        vectors = await asyncio.to_thread(_qdrant_server, settings, settings.qdrant_url)
+        vectors = await asyncio.to_thread(_qdrant_server, settings, space, settings.qdrant_url)
     stack.push_async_callback(vectors.close)
     return vectors
 
 
-def open_homes(
-    settings: Settings, database: Database, shared: VectorStore, stack: contextlib.AsyncExitStack
-) -> Homes:
-    """Where tenants' points are: in *shared*, or on a server of their own."""
-    homes = Homes(database, shared, partial(open_dedicated, settings))
+async def open_homes(
+    settings: Settings, database: Database, stack: contextlib.AsyncExitStack
+) -> tuple[Homes, VectorStore]:
+    """Where tenants' points are, and the vector store that those of the present embedder share."""
+    indexes: dict[str, Index] = {}
+    for space in await asyncio.to_thread(spaces, settings):
+        shared = await open_vectors(settings, space, stack)
+        indexes[space.identity] = Index(shared, partial(open_dedicated, settings, space))
+    homes = Homes(database, indexes)
     stack.push_async_callback(homes.close)
-    return homes
+    return homes, next(iter(indexes.values())).shared
+
+
+async def check_embedder(settings: Settings) -> None:
+    """See that the settings name every embedder that tenants' vectors are of.
+
+    Raises:
+        EmbedderMisconfigured: they don't; or there is no such model.
+    """
+    known = [space.identity for space in spaces(settings)]
+    async with contextlib.AsyncExitStack() as stack:
+        database = await open_database(settings, stack)
+        await adopt(database, known[0])
+        counts = await tenants_by_embedder(database)
+    if said := mismatch(counts, known):
+        raise EmbedderMisconfigured(said)
+    if left := sum(count for identity, count in counts.items() if identity != known[0]):
+        log.warning("the vectors of %d tenants are of the embedder before: carrel reindex", left)
 
 
 async def check_vectors(settings: Settings) -> None:
@@ -270,7 +306,13 @@ async def check_vectors(settings: Settings) -> None:
     """
     if settings.qdrant_url is None:
         return
-    server = await asyncio.to_thread(_qdrant_server, settings, settings.qdrant_url)
+    for space in spaces(settings):
+        await _prepare(
+            await asyncio.to_thread(_qdrant_server, settings, space, settings.qdrant_url)
+        )
+
+
+async def _prepare(server: "QdrantServerStore") -> None:
     try:
         await server.prepare()
         if not server.keyword_search:
@@ -284,7 +326,7 @@ async def check_vectors(settings: Settings) -> None:
         await server.close()
 
 
-def open_dedicated(settings: Settings, name: str) -> "QdrantServerStore":
+def open_dedicated(settings: Settings, space: Space, name: str) -> "QdrantServerStore":
     """The vector store of a server in `CARREL_QDRANT_SERVERS`; for the caller to close.
 
     Raises:
@@ -301,7 +343,7 @@ def open_dedicated(settings: Settings, name: str) -> "QdrantServerStore":
             "qdrant_ca_file": chosen.ca_file,
         }
     )
-    return _qdrant_server(same_but_elsewhere, chosen.url)
+    return _qdrant_server(same_but_elsewhere, space, chosen.url)
 
 
 async def inspect_vectors(settings: Settings, name: str | None = None) -> "list[Remark]":
@@ -311,25 +353,26 @@ async def inspect_vectors(settings: Settings, name: str | None = None) -> "list[
         Unavailable: it does not answer.
     """
     if name is not None:
-        server = await asyncio.to_thread(open_dedicated, settings, name)
+        server = await asyncio.to_thread(open_dedicated, settings, spaces(settings)[0], name)
     else:
         assert settings.qdrant_url is not None
-        server = await asyncio.to_thread(_qdrant_server, settings, settings.qdrant_url)
+        space = spaces(settings)[0]
+        server = await asyncio.to_thread(_qdrant_server, settings, space, settings.qdrant_url)
     try:
         return await server.describe()
     finally:
         await server.close()
 
 
-def _qdrant_server(settings: Settings, url: str) -> "QdrantServerStore":
+def _qdrant_server(settings: Settings, space: Space, url: str) -> "QdrantServerStore":
     from carrel.vectors.server.store import QdrantServerStore
 
     key, authority = settings.qdrant_api_key, settings.qdrant_ca_file
     return QdrantServerStore(
         url,
-        dimensions=dimensions_of(settings.embedder, settings.data_dir),
+        dimensions=space.dimensions,
         api_key=key.get_secret_value() if key else None,
-        collection=settings.qdrant_collection,
+        collection=settings.qdrant_collection + space.suffix,
         grpc_port=settings.qdrant_grpc_port,
         certificate_authority=authority.read_bytes() if authority else None,
         read_timeout_seconds=settings.qdrant_read_timeout_seconds,
@@ -368,18 +411,21 @@ def _prices(settings: Settings) -> Prices:
     return Prices(given, free=frozenset({EXTRACTIVE}))
 
 
-async def _warm(embedder: Embedder, keywords: Keywords, reranking: Reranking | None) -> None:
+async def _warm(
+    embedders: Iterable[Embedder], keywords: Keywords, reranking: Reranking | None
+) -> None:
     """Load what is loaded at first use, so that no question waits for it."""
-    try:
-        await embedder.embed_query("warm")
-    except Unavailable as error:
-        log.warning("the embedder does not answer yet: %s", error)
+    for embedder in embedders:
+        try:
+            await embedder.embed_query("warm")
+        except Unavailable as error:
+            log.warning("the embedder does not answer yet: %s", error)
+        embedder.count_tokens("warm")
     if reranking:
         try:
             await reranking.try_once(timeout_seconds=WARM_SECONDS)
         except (CarrelError, TimeoutError) as error:
             log.warning("answers come without reranking for now: %s", error)
-    embedder.count_tokens("warm")
     keywords.embed_query("warm")
 
 

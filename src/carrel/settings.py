@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -159,6 +159,7 @@ class Settings(BaseSettings):
     )
     llm: LlmSettings = LlmSettings()
     embedder: EmbedderSettings = EmbedderSettings()
+    previous_embedder: EmbedderSettings | None = None
     reranker: RerankerSettings = RerankerSettings()
     ingestion: IngestionSettings = IngestionSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
@@ -185,6 +186,11 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
+
+    @property
+    def embedders(self) -> list[EmbedderSettings]:
+        """The embedder, and the one before it while tenants are on the way from that."""
+        return [self.embedder, *([self.previous_embedder] if self.previous_embedder else [])]
 
     @property
     def sql_url(self) -> str:
@@ -228,7 +234,8 @@ def load_settings(environment: Mapping[str, str | None] | None = None) -> Settin
 def _check_together(settings: Settings) -> None:
     if settings.llm.base_url and not settings.llm.model:
         raise SettingsError("CARREL_LLM__BASE_URL is set: set CARREL_LLM__MODEL, too")
-    if fault := settings.embedder.fault() or settings.reranker.fault():
+    faults = [each.fault() for each in (*settings.embedders, settings.reranker)]
+    if fault := next(filter(None, faults), None):
         raise SettingsError(fault)
     if settings.ingestion.chunk_overlap_tokens >= settings.ingestion.chunk_tokens:
         raise SettingsError(
@@ -246,14 +253,22 @@ def setting_names() -> dict[str, str]:
     """Every variable with its description, in the order of definition."""
     names: dict[str, str] = {}
     for name, field in Settings.model_fields.items():
-        annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, Section):
-            for inner, inner_field in annotation.model_fields.items():
+        section = _section(field.annotation)
+        if section is not None:
+            for inner, inner_field in section.model_fields.items():
                 variable = f"{PREFIX}{name}__{inner}".upper()
                 names[variable] = inner_field.description or ""
         else:
             names[f"{PREFIX}{name}".upper()] = field.description or ""
     return names
+
+
+def _section(annotation: object) -> type[Section] | None:
+    """The group of settings that *annotation* is, or may be."""
+    for each in (annotation, *get_args(annotation)):
+        if isinstance(each, type) and issubclass(each, Section):
+            return each
+    return None
 
 
 def admin_key_weakness(key: str) -> str | None:

@@ -137,6 +137,7 @@ ROUTES = (
         lambda i: {"isolation": "collection"},
         own="tenant",
     ),
+    Route("GET", "/admin/embedder", "admin", 200, 403, query=lambda i: {"tenant_id": i}),
     Route("GET", "/livez", None, 200, 200, query=lambda i: {"tenant_id": i}),
     Route("GET", "/readyz", None, 200, 200, query=lambda i: {"tenant_id": i}),
     Route("GET", "/metrics", None, 200, 200, query=lambda i: {"tenant_id": i}),

@@ -26,8 +26,10 @@ from carrel.database.tables import jobs
 from carrel.domain.ids import KeyId, TenantId
 from carrel.domain.key import Scope
 from carrel.domain.tenant import Isolation
+from carrel.embedding.embedder import DEFAULT_IDENTITY
 from carrel.jobs.worker import Worker
-from carrel.placement.homes import Homes
+from carrel.models import spaces
+from carrel.placement.homes import Homes, Index
 from carrel.placement.moves import ENDED, Move
 from carrel.services import Services, check_vectors, engine_folder, open_services, open_worker
 from carrel.settings import Settings
@@ -184,11 +186,17 @@ def homes(api: Api) -> Homes:
     def no_server(name: str) -> NoReturn:
         raise AssertionError(f"there is no server {name}")
 
-    return Homes(api.services.database, api.services.vectors, no_server)
+    return Homes(api.services.database, {DEFAULT_IDENTITY: Index(api.services.vectors, no_server)})
 
 
 @contextlib.asynccontextmanager
-async def opened(folder: Path, backend: Backend, *, working: bool = True) -> AsyncIterator[Api]:
+async def opened(
+    folder: Path,
+    backend: Backend,
+    *,
+    working: bool = True,
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[Api]:
     """The whole stack with its data in *folder*, closed at the end of the block.
 
     Unless it is *working*, jobs wait until `Api.do_one_job`.
@@ -198,6 +206,7 @@ async def opened(folder: Path, backend: Backend, *, working: bool = True) -> Asy
             "CARREL_ADMIN_KEY": ADMIN_KEY,
             "CARREL_INGESTION__CONCURRENCY": "4",
             **await backend.environment(folder),
+            **(environment or {}),
         }
     )
     async with contextlib.AsyncExitStack() as stack:
@@ -221,13 +230,13 @@ async def _vectors(settings: Settings) -> AsyncIterator[None]:
         await check_vectors(settings)
         yield
         return
-    engine = EngineProcess(engine_folder(settings), settings.embedder.dimensions)
-    await engine.start()
-    try:
-        await engine.wait_ready()
+    async with contextlib.AsyncExitStack() as stack:
+        for space in spaces(settings):
+            engine = EngineProcess(engine_folder(settings, space), space.dimensions)
+            await engine.start()
+            stack.push_async_callback(engine.stop)
+            await engine.wait_ready()
         yield
-    finally:
-        await engine.stop()
 
 
 @contextlib.contextmanager

@@ -121,7 +121,7 @@ class Pipeline:
         for stage, milliseconds in stages.milliseconds.items():
             metrics.stage_seconds.labels(stage).observe(milliseconds / 1000)
         usage = _with_embedding(
-            draft.usage(self._embedder, self._prices), self._embedder, self._prices
+            draft.usage(self._embedder, self._prices), draft.retrieval, self._prices
         )
         self._ledger.record(
             UsageEvent(
@@ -138,11 +138,11 @@ class Pipeline:
         return usage
 
 
-def _with_embedding(usage: TokenUsage, embedder: Embedder, prices: Prices) -> TokenUsage:
+def _with_embedding(usage: TokenUsage, retrieval: Retrieval, prices: Prices) -> TokenUsage:
     """*usage* with what its embedded tokens cost; unknown, where the model's price is."""
-    if embedder.priced_as is None or not usage.embedding_tokens:
+    if retrieval.embedding_priced_as is None or not usage.embedding_tokens:
         return usage
-    cost = prices.cost(embedder.priced_as, usage.embedding_tokens, 0)
+    cost = prices.cost(retrieval.embedding_priced_as, usage.embedding_tokens, 0)
     if cost is None or usage.cost_micro_usd is None:
         return replace(usage, cost_micro_usd=None)
     return replace(usage, cost_micro_usd=usage.cost_micro_usd + cost)

@@ -17,6 +17,7 @@ from carrel.cli.failure import Failure
 from carrel.cli.ingest import ingest
 from carrel.cli.isolation.command import verify_isolation
 from carrel.cli.keys import keys
+from carrel.cli.reindex import reindex
 from carrel.cli.serve import serve
 from carrel.cli.tenants import tenants
 
@@ -36,6 +37,7 @@ app.command()(ingest)
 app.command()(ask)
 app.command()(doctor)
 app.command("verify-isolation")(verify_isolation)
+app.command()(reindex)
 app.add_typer(tenants, name="tenants")
 app.add_typer(keys, name="keys")
 

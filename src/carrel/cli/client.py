@@ -18,6 +18,7 @@ from carrel.cli.wire import (
     Answer,
     Delta,
     Document,
+    Embedder,
     Erasure,
     Hits,
     Key,
@@ -152,6 +153,15 @@ class Client(Connection):
         """The move as it is now."""
         path = f"/admin/tenants/{part(tenant_id)}/moves/{part(move_id)}"
         return await self.fetch(Move, "GET", path)
+
+    async def moves(self, tenant_id: str) -> list[Move]:
+        """The tenant's moves, newest first."""
+        path = f"/admin/tenants/{part(tenant_id)}/moves"
+        return (await self.fetch(Page[Move], "GET", path)).data
+
+    async def embedder(self) -> Embedder:
+        """The embedder, and how many tenants' vectors are of another."""
+        return await self.fetch(Embedder, "GET", "/admin/embedder")
 
     async def create_key(self, tenant_id: str, **options: Unpack[KeyOptions]) -> NewKey:
         """A key with its secret. *options* are the contract's: `name`, `scopes`, `expires_at`."""

@@ -113,13 +113,14 @@ async def _database(settings: "Settings") -> Finding:
 
 async def _vectors(settings: "Settings") -> Finding:
     from carrel.domain.errors import CarrelError
+    from carrel.models import spaces
     from carrel.services import open_vectors
 
     if settings.qdrant_url is not None:
         return await _qdrant(settings, None, settings.qdrant_url, "check CARREL_QDRANT_URL")
     async with contextlib.AsyncExitStack() as stack:
-        vectors = await open_vectors(settings, stack)
         try:
+            vectors = await open_vectors(settings, spaces(settings)[0], stack)
             async with asyncio.timeout(REACH_SECONDS):
                 await vectors.ping()
         except (CarrelError, TimeoutError):

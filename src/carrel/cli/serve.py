@@ -26,7 +26,8 @@ def serve(
 
 
 def _run(host: str, port: int, workers: int) -> int:
-    from carrel.models import dimensions_of
+    from carrel.models import spaces
+    from carrel.services import engine_folder
     from carrel.serving.claim import claim_folder, listen
     from carrel.serving.supervisor import ChildSpec, supervise
     from carrel.settings import SettingsError, load_settings
@@ -36,18 +37,26 @@ def _run(host: str, port: int, workers: int) -> int:
     if workers > 1:
         raise SettingsError("this version runs one API process: leave out --workers")
     configure_logging(settings.log.level, settings.log.format)
-    dimensions = dimensions_of(settings.embedder, settings.data_dir)
+    embedded = spaces(settings)
     with claim_folder(settings.data_dir), listen(host, port) as listening:
         address = f"http://{host}:{listening.getsockname()[1]}"
         sys.stdout.write(f"Carrel serves {address} from {settings.data_dir}\n")
         sys.stdout.flush()
-        folder = str(settings.data_dir / "vectors")
-        engine = ["--folder", folder, "--dimensions", str(dimensions)]
         descriptor = listening.fileno()
         children = [
             ChildSpec("worker", "carrel.serving.worker"),
             ChildSpec("API", "carrel.serving.api", [str(descriptor)], [descriptor]),
         ]
         if settings.qdrant_url is None:
-            children.insert(0, ChildSpec("vector engine", "carrel.vectors.edge.engine", engine))
+            children[:0] = [
+                ChildSpec(
+                    f"vector engine{space.suffix}",
+                    "carrel.vectors.edge.engine",
+                    [
+                        *("--folder", str(engine_folder(settings, space))),
+                        *("--dimensions", str(space.dimensions)),
+                    ],
+                )
+                for space in embedded
+            ]
         return asyncio.run(supervise(children))

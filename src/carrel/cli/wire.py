@@ -53,6 +53,7 @@ class Tenant(Struct, frozen=True):
     name: str
     isolation: str = "shared"
     server: str | None = None
+    embedder: str = ""
     status: str = "active"
     limits: Limits | None = None
     budget: Budget | None = None
@@ -68,6 +69,13 @@ class Move(Struct, frozen=True):
     server: str | None = None
     report: dict[str, Any] = field(default_factory=dict[str, Any])
     error: str | None = None
+
+
+class Embedder(Struct, frozen=True):
+    """The embedder that the server's settings name; `tenants_left` have vectors of another."""
+
+    identity: str
+    tenants_left: int = 0
 
 
 class Erasure(Struct, frozen=True):

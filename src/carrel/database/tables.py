@@ -60,6 +60,8 @@ tenants = Table(
     Column("server", String(40), unique=True),
     # The tenant's own collection; null: the one that tenants share.
     Column("collection", String(40)),
+    # What made the tenant's vectors: an embedder's identity.
+    Column("embedder", String(500), nullable=False),
     Column("status", String(16), nullable=False),
     # The job that the tenant's other jobs wait for.
     Column("held_by", String(64)),
@@ -80,8 +82,10 @@ moves = Table(
     # Where to; what is left behind is known once the move has switched.
     Column("server", String(40)),
     Column("collection", String(40)),
+    Column("embedder", String(500), nullable=False),
     Column("left_server", String(40)),
     Column("left_collection", String(40)),
+    Column("left_embedder", String(500)),
     Column("status", String(16), nullable=False),
     Column("progress", Float, nullable=False),
     Column("report", JSON, nullable=False),

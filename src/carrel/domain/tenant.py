@@ -28,6 +28,7 @@ class Tenant:
     name: str
     isolation: Isolation
     server: str | None  # the Qdrant server of its own, by its name in the settings
+    embedder: str  # the identity of what made its vectors
     status: TenantStatus
     created_at: datetime
     updated_at: datetime

@@ -10,6 +10,9 @@ from typing import Protocol
 from carrel.domain.errors import CarrelError
 from carrel.domain.vector import DenseVector
 
+# Of the embedder that is there without settings; see `static`.
+DEFAULT_IDENTITY = "static:wordllama-l2-supercat:256"
+
 
 class EmbedderMisconfigured(CarrelError):
     """The embedder that the settings name cannot be had; the message says what to change."""

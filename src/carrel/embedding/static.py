@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carrel.domain.vector import DenseVector
-from carrel.embedding.embedder import Meter, identity_of
+from carrel.embedding.embedder import DEFAULT_IDENTITY, Meter
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -35,7 +35,7 @@ class StaticEmbedder:
 
     @property
     def identity(self) -> str:
-        return identity_of("static", "wordllama-l2-supercat", DIMENSIONS)
+        return DEFAULT_IDENTITY
 
     @property
     def dimensions(self) -> int:

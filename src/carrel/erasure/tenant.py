@@ -18,7 +18,7 @@ from carrel.erasure.places import Place, Subject
 from carrel.erasure.reports import ErasureReports, erasure_id, note, open_report
 from carrel.erasure.rows import count_rows, remove_documents, remove_rows
 from carrel.jobs.queue import Job, JobQueue, add_job, hold
-from carrel.placement.homes import SHARED, Home, Homes
+from carrel.placement.homes import Home, Homes
 
 
 async def request_erasure(database: Database, tenant_id: TenantId) -> ErasureId:
@@ -95,11 +95,12 @@ class TenantEraser:
         return {place.name: await place.left(subject) for place in self._places}
 
     async def _all_homes(self, tenant_id: TenantId) -> list[Home]:
-        homes = {SHARED, await self._homes.find(tenant_id)}
+        homes = {*self._homes.shared, await self._homes.find(tenant_id)}
         for row in await self._database.fetch(select(moves).where(moves.c.tenant_id == tenant_id)):
-            homes.add(Home(row.server, row.collection))
-            homes.add(Home(row.left_server, row.left_collection))
-        return list(homes)
+            homes.add(Home(row.server, row.collection, row.embedder))
+            homes.add(Home(row.left_server, row.left_collection, row.left_embedder or row.embedder))
+        # An index that the settings name no more was emptied by the moves out of it.
+        return [home for home in homes if self._homes.knows(home)]
 
 
 def _listed(left: Mapping[str, int]) -> str:

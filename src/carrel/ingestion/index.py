@@ -7,7 +7,7 @@ are derived, staging replaces, and a job that died is run again from the start.
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from carrel.database.tables import chunks as chunk_rows
 from carrel.database.tables import documents, versions
 from carrel.domain.document import Chunk, Metadata
 from carrel.domain.ids import DocumentId, TenantId
+from carrel.embedding.chunk_text import embedded_text, own_title
 from carrel.embedding.embedder import Embedder
 from carrel.embedding.keywords import Keywords, document_language
 from carrel.ingestion.documents import bump_corpus
@@ -51,7 +52,10 @@ class Version:
 
 
 class Indexer:
-    """Carries out the jobs that make documents searchable, and tidy up after them."""
+    """Carries out the jobs that make documents searchable, and tidy up after them.
+
+    *embedders* by identity: each tenant's home says which one its vectors are of.
+    """
 
     def __init__(
         self,
@@ -59,7 +63,7 @@ class Indexer:
         database: Database,
         originals: Originals,
         parser: Parser,
-        embedder: Embedder,
+        embedders: Mapping[str, Embedder],
         keywords: Keywords,
         homes: Homes,
         queue: JobQueue,
@@ -67,7 +71,7 @@ class Indexer:
         self._database = database
         self._originals = originals
         self._parser = parser
-        self._embedder = embedder
+        self._embedders = embedders
         self._keywords = keywords
         self._homes = homes
         self._queue = queue
@@ -150,19 +154,21 @@ class Indexer:
             job.document_id,
             job.version,
             row.original,
-            "" if row.title == job.document_id else row.title,
+            own_title(row.title, job.document_id),
             row.media_type,
             row.metadata,
             tuple(row.groups),
         )
 
     async def _stage(self, job: Job, version: Version, chunks: Sequence[Chunk]) -> None:
-        vectors = await self._homes.now(version.tenant_id)
+        home = await self._homes.find(version.tenant_id)
+        vectors = self._homes.at(home, version.tenant_id)
+        embedder = self._embedders[home.embedder]  # `at` has seen that the settings name it
         language = await asyncio.to_thread(document_language, [chunk.text for chunk in chunks])
         for start in range(0, len(chunks), BATCH):
             batch = chunks[start : start + BATCH]
             texts = [embedded_text(version.title, chunk) for chunk in batch]
-            dense = await self._embedder.embed_documents(texts)
+            dense = await embedder.embed_documents(texts)
             sparse = await asyncio.to_thread(self._keywords.embed_documents, texts, language)
             await vectors.stage(
                 [
@@ -223,11 +229,6 @@ class Indexer:
             await bump_corpus(connection, job.tenant_id)
             if job.version > 1:
                 await add_job(connection, "tidy", job.tenant_id, job.document_id, job.version)
-
-
-def embedded_text(title: str, chunk: Chunk) -> str:
-    """What stands for a chunk in both indexes: the document's title, the headings, the text."""
-    return "\n".join(part for part in (title, chunk.heading, chunk.text) if part)
 
 
 def _is(job: Job):

@@ -5,7 +5,7 @@ process: what is to be done is the difference between what the metadata database
 says is live, and what the target holds.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -15,11 +15,12 @@ from carrel.database.engine import Database
 from carrel.database.tables import documents, versions
 from carrel.domain.ids import DocumentId, TenantId
 from carrel.vectors.schema import groups_of
-from carrel.vectors.store import StoredVersion, TenantVectors
+from carrel.vectors.store import Point, StoredVersion, TenantVectors
 
 SLICE_POINTS = 256
 
 Key = tuple[DocumentId, int]
+Embed = Callable[[Sequence[Point]], Awaitable[Sequence[Point]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +65,26 @@ async def difference(
 
 
 async def reconcile(
-    source: TenantVectors, target: TenantVectors, todo: Difference
+    source: TenantVectors,
+    target: TenantVectors,
+    todo: Difference,
+    embed: Embed | None = None,
 ) -> AsyncGenerator[int]:
-    """Make *target* right, one document after another; yields how many are done."""
+    """Make *target* right, one document after another; yields how many are done.
+
+    *embed* gives the points that are copied other vectors.
+    """
     for document_id, version in todo.surplus:
         await target.discard(document_id, version)
     for done, each in enumerate(todo.missing, start=1):
         await target.discard(each.document_id, each.version)
-        await _copy(source, target, each)
+        await _copy(source, target, each, embed)
         yield done
 
 
-async def _copy(source: TenantVectors, target: TenantVectors, stored: StoredVersion) -> None:
+async def _copy(
+    source: TenantVectors, target: TenantVectors, stored: StoredVersion, embed: Embed | None
+) -> None:
     """Copy one version. One that is changed or goes meanwhile is the next round's to mend."""
     start = 0
     found = 0
@@ -85,7 +94,7 @@ async def _copy(source: TenantVectors, target: TenantVectors, stored: StoredVers
         )
         if not points:
             return
-        await target.stage(points)
+        await target.stage(await embed(points) if embed else points)
         found += len(points)
         start += SLICE_POINTS
     if len(stored.audiences) == 1:

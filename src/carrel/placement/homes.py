@@ -1,53 +1,68 @@
 """Where each tenant's points live: a collection, on the Qdrant server that all share or its own.
 
+Vectors of two embedders are never in one collection: each embedder has an index, which is
+everything that its vectors are in, and a home is in the index of the embedder that it names.
+
 The metadata database says where. Those who search remember it for
 `REMEMBERED_SECONDS`, so whoever moves a tenant keeps the old home as it was for
 longer than that; those who write ask each time.
 """
 
+import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
 
 from carrel.database.engine import Database
 from carrel.database.tables import tenants
-from carrel.domain.errors import NotFound
+from carrel.domain.errors import NotFound, Unavailable
 from carrel.domain.ids import CollectionName, TenantId
+from carrel.embedding.embedder import DEFAULT_IDENTITY
 from carrel.vectors.store import TenantVectors, VectorStore
+
+log = logging.getLogger(__name__)
 
 REMEMBERED_SECONDS = 2.0
 REMEMBERED_TENANTS = 10_000
 
-_HOME = select(tenants.c.server, tenants.c.collection).where(tenants.c.id == bindparam("tenant_id"))
+_HOME = select(tenants.c.server, tenants.c.collection, tenants.c.embedder).where(
+    tenants.c.id == bindparam("tenant_id")
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """A place for one tenant's points. No server: the one that tenants share."""
+    """A place for one tenant's points, in the index of *embedder*, which is an identity.
+
+    No server: the one that tenants share.
+    """
 
     server: str | None = None
     collection: CollectionName | None = None
+    embedder: str = DEFAULT_IDENTITY
 
 
 SHARED = Home()
 
 
-class Homes:
-    """Finds a tenant's points. *open_server* opens the Qdrant server of a name."""
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Where the vectors of one embedder are: *open_server* opens the Qdrant server of a name."""
 
-    def __init__(
-        self,
-        database: Database,
-        shared: VectorStore,
-        open_server: Callable[[str], VectorStore],
-    ) -> None:
+    shared: VectorStore
+    open_server: Callable[[str], VectorStore]
+
+
+class Homes:
+    """Finds a tenant's points, in *indexes* by their embedders' identities."""
+
+    def __init__(self, database: Database, indexes: Mapping[str, Index]) -> None:
         self._database = database
-        self._shared = shared
-        self._open_server = open_server
-        self._servers: dict[str, VectorStore] = {}
+        self._indexes = indexes
+        self._servers: dict[tuple[str, str], VectorStore] = {}
         self._remembered: OrderedDict[TenantId, tuple[float, Home]] = OrderedDict()
 
     async def of(self, tenant_id: TenantId, groups: Collection[str] = ()) -> TenantVectors:
@@ -55,7 +70,16 @@ class Homes:
 
         Raises:
             NotFound: no such tenant.
-            Unavailable: the database does not answer, or the settings lack the tenant's server.
+            Unavailable: the database does not answer, or the settings lack the tenant's server
+                or embedder.
+        """
+        return self.at(await self.remembered(tenant_id), tenant_id, groups)
+
+    async def remembered(self, tenant_id: TenantId) -> Home:
+        """Where the tenant's points are to be searched: where they were a moment ago, at most.
+
+        Raises:
+            NotFound, Unavailable: as `of`.
         """
         entry = self._remembered.get(tenant_id)
         if entry is None or entry[0] < time.monotonic():
@@ -64,7 +88,7 @@ class Homes:
             self._remembered.move_to_end(tenant_id)
             if len(self._remembered) > REMEMBERED_TENANTS:
                 self._remembered.popitem(last=False)
-        return self.at(entry[1], tenant_id, groups)
+        return entry[1]
 
     async def now(self, tenant_id: TenantId) -> TenantVectors:
         """The tenant's points, to write: where they are at this moment.
@@ -83,18 +107,38 @@ class Homes:
         rows = await self._database.fetch(_HOME, {"tenant_id": tenant_id})
         if not rows:
             raise NotFound(f"no tenant {tenant_id}")
-        return Home(rows[0].server, rows[0].collection)
+        return Home(rows[0].server, rows[0].collection, rows[0].embedder)
 
     def at(self, home: Home, tenant_id: TenantId, groups: Collection[str] = ()) -> TenantVectors:
-        """The tenant's points in *home*, whether or not that is where they are served from."""
-        store = self._shared if home.server is None else self._server(home.server)
+        """The tenant's points in *home*, whether or not that is where they are served from.
+
+        Raises:
+            Unavailable: the settings lack its server or its embedder.
+        """
+        index = self._indexes.get(home.embedder)
+        if index is None:
+            log.error("a tenant's vectors are of %s, which the settings don't name", home.embedder)
+            raise Unavailable(
+                "the embedder of this tenant is not configured", retry_after_seconds=30
+            )
+        store = index.shared if home.server is None else self._server(home.embedder, home.server)
         return store.tenant(tenant_id, groups, collection=home.collection)
 
     async def close(self) -> None:
         for store in self._servers.values():
             await store.close()
 
-    def _server(self, name: str) -> VectorStore:
-        if name not in self._servers:
-            self._servers[name] = self._open_server(name)
-        return self._servers[name]
+    def knows(self, home: Home) -> bool:
+        """Whether *home* is in an index that is there; one of an embedder of long ago is not."""
+        return home.embedder in self._indexes
+
+    @property
+    def shared(self) -> list[Home]:
+        """The home that tenants share, in each index."""
+        return [Home(embedder=identity) for identity in self._indexes]
+
+    def _server(self, identity: str, name: str) -> VectorStore:
+        key = (identity, name)
+        if key not in self._servers:
+            self._servers[key] = self._indexes[identity].open_server(name)
+        return self._servers[key]

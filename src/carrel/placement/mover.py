@@ -8,6 +8,7 @@ a worker that takes over goes on from the move's status.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select, update
@@ -15,12 +16,14 @@ from sqlalchemy import select, update
 from carrel.database.engine import Database
 from carrel.database.tables import tenants
 from carrel.domain.errors import CarrelError
+from carrel.embedding.embedder import Embedder
 from carrel.jobs.queue import Job, JobQueue, hold, let_go
 from carrel.jobs.worker import HopelessJob
 from carrel.placement.comparing import compare, groups_in, questions_from
 from carrel.placement.copying import Difference, difference, reconcile
 from carrel.placement.homes import REMEMBERED_SECONDS, Homes
 from carrel.placement.moves import Move, MoveStore
+from carrel.placement.reembedding import Reembedding
 from carrel.vectors.store import StoredVersion, TenantVectors
 
 # Rounds of copying while uploads go on; what changes in the last is copied while they wait.
@@ -33,7 +36,7 @@ TRIES = 3
 
 
 class Mover:
-    """Moves tenants."""
+    """Moves tenants. *embedders* by identity: chunks are embedded again on the way to another."""
 
     def __init__(
         self,
@@ -41,11 +44,13 @@ class Mover:
         homes: Homes,
         moves: MoveStore,
         queue: JobQueue,
+        embedders: Mapping[str, Embedder],
     ) -> None:
         self._database = database
         self._homes = homes
         self._moves = moves
         self._queue = queue
+        self._embedders = embedders
 
     async def run(self, job: Job) -> None:
         """Bring the tenant's move to its end, from wherever it is.
@@ -106,6 +111,7 @@ class Mover:
                     isolation=move.isolation,
                     server=move.target.server,
                     collection=move.target.collection,
+                    embedder=move.target.embedder,
                     corpus_version=tenants.c.corpus_version + 1,
                 )
             )
@@ -117,6 +123,7 @@ class Mover:
                 report=report,
                 left_server=left.server,
                 left_collection=left.collection,
+                left_embedder=left.embedder,
             )
 
     async def _catch_up(
@@ -139,21 +146,29 @@ class Mover:
         raise CarrelError("the new home does not keep what is copied to it")
 
     async def _compared(self, move: Move, stored: list[StoredVersion]) -> dict[str, Any]:
-        """The report of a comparison without a difference."""
+        """The report of a comparison without a difference.
+
+        Homes of two embedders are not compared: that they answer differently is what the
+        second is for.
+        """
         groups = groups_in(stored)
         source = await self._homes.find(move.tenant_id)
         ours, theirs = (
             self._homes.at(home, move.tenant_id, groups) for home in (source, move.target)
         )
+        counted = {
+            "documents": len(stored),
+            "chunks": sum(each.points for each in stored),
+        }
+        if source.embedder != move.target.embedder:
+            return counted | {"embedded_by": move.target.embedder}
         outcome = await compare(ours, theirs, await questions_from(ours, stored))
         if outcome.differed:
             raise HopelessJob(
                 f"{outcome.differed} of {outcome.searches} searches came out differently in the "
                 "new home: the tenant stays where it is"
             )
-        return {
-            "documents": len(stored),
-            "chunks": sum(each.points for each in stored),
+        return counted | {
             "searches_compared": outcome.searches,
             "searches_that_differed": outcome.differed,
             "compared_by": "meaning and words" if outcome.by_words else "meaning",
@@ -186,7 +201,12 @@ class Mover:
         self, move: Move, source: TenantVectors, target: TenantVectors, todo: Difference
     ) -> None:
         kept = len(todo.live) - len(todo.missing)
-        async for done in reconcile(source, target, todo):
+        present = await self._homes.find(move.tenant_id)
+        embed = None
+        if present.embedder != move.target.embedder:
+            embedder = self._embedders[move.target.embedder]
+            embed = Reembedding(self._database, move.tenant_id, embedder)
+        async for done in reconcile(source, target, todo, embed):
             await self._note(move, progress=(kept + done) / len(todo.live))
 
     async def _note(self, move: Move, **values: Any) -> None:

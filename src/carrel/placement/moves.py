@@ -11,6 +11,7 @@ from carrel.database.tables import moves, tenants
 from carrel.domain.errors import Conflict, NotFound
 from carrel.domain.ids import CollectionName, MoveId, TenantId, new_id
 from carrel.domain.tenant import Isolation
+from carrel.embedding.embedder import DEFAULT_IDENTITY
 from carrel.jobs.queue import add_job
 from carrel.placement.homes import Home
 
@@ -37,11 +38,11 @@ class Move:
     updated_at: datetime
 
 
-def home_of(isolation: Isolation, server: str | None) -> Home:
-    """A new home of this tier: on *server*, where the tier has one of its own."""
+def home_of(isolation: Isolation, server: str | None, embedder: str) -> Home:
+    """A new home of this tier for vectors of *embedder*; on *server*, if the tier has its own."""
     if isolation == "shared":
-        return Home()
-    return Home(server, CollectionName(new_id("col")))
+        return Home(embedder=embedder)
+    return Home(server, CollectionName(new_id("col")), embedder)
 
 
 async def claim_server(
@@ -60,29 +61,31 @@ async def claim_server(
 
 
 class MoveStore:
-    """Starts moves and keeps what became of them."""
+    """Starts moves and keeps what became of them. All lead to the index of *embedder*."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, embedder: str = DEFAULT_IDENTITY) -> None:
         self._database = database
+        self._embedder = embedder
 
     async def start(
         self, tenant_id: TenantId, isolation: Isolation, server: str | None = None
     ) -> Move:
-        """Ask for a move to this tier; a worker carries it out.
+        """Ask for a move to this tier, and to the present embedder; a worker carries it out.
 
         Raises:
             NotFound: no such tenant.
             Conflict: it is there already, or another move is under way, or the server is taken.
         """
         now = datetime.now(UTC)
-        target = home_of(isolation, server)
+        target = home_of(isolation, server, self._embedder)
         move_id = MoveId(new_id("mov"))
         async with self._database.write() as connection:
             query = select(tenants).where(tenants.c.id == tenant_id).with_for_update()
             tenant = (await connection.execute(query)).first()
             if tenant is None or tenant.status == "erasing":
                 raise NotFound(f"no tenant {tenant_id}")
-            if (tenant.isolation, tenant.server) == (isolation, server):
+            here = (tenant.isolation, tenant.server, tenant.embedder)
+            if here == (isolation, server, self._embedder):
                 raise Conflict(f"the tenant is in the tier {isolation} already")
             going = select(moves.c.id).where(
                 moves.c.tenant_id == tenant_id, moves.c.status.not_in(ENDED)
@@ -97,6 +100,7 @@ class MoveStore:
                     isolation=isolation,
                     server=target.server,
                     collection=target.collection,
+                    embedder=target.embedder,
                     status="queued",
                     progress=0.0,
                     report={},
@@ -141,8 +145,8 @@ def _move(row: Row[*tuple[Any, ...]]) -> Move:
         id=row.id,
         tenant_id=row.tenant_id,
         isolation=row.isolation,
-        target=Home(row.server, row.collection),
-        left=Home(row.left_server, row.left_collection),
+        target=Home(row.server, row.collection, row.embedder),
+        left=Home(row.left_server, row.left_collection, row.left_embedder or row.embedder),
         status=row.status,
         progress=row.progress,
         report=row.report,

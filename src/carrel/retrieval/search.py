@@ -4,7 +4,7 @@ A passage is returned only while the metadata database says that its version is
 the live one: what was deleted or replaced is gone from the next search on.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from carrel.database.engine import Database
@@ -28,25 +28,37 @@ SPARE = 4  # hits fetched beyond those asked for: enough where a document was ju
 class Retrieval:
     """The passages of a question, best first; `relevant`: some of them seem to answer it.
 
-    `embedding_tokens` were embedded for it: none where its vector was remembered.
+    `embedding_tokens` were embedded for it, by the model `embedding_priced_as`: none where its
+    vector was remembered.
     """
 
     passages: tuple[Passage, ...]
     relevant: bool
     embedding_tokens: int
+    embedding_priced_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """How questions are put to the vectors of one embedder."""
+
+    embedder: Embedder
+    queries: QueryVectors
+    alpha: float
 
 
 class Retriever:
     """Searches on behalf of one tenant at a time.
 
-    *alpha* is the share of keywords in the fused score; None: what suits the embedder.
-    *remembered* is how many questions' vectors are kept.
+    *embedders* by identity: a tenant's questions are embedded as its chunks were. *alpha* is the
+    share of keywords in the fused score; None: what suits the embedder. *remembered* is how many
+    questions' vectors are kept.
     """
 
     def __init__(
         self,
         *,
-        embedder: Embedder,
+        embedders: Mapping[str, Embedder],
         keywords: Keywords,
         homes: Homes,
         database: Database,
@@ -55,10 +67,15 @@ class Retriever:
         remembered: int = 0,
         reranking: Reranking | None = None,
     ) -> None:
-        self._embedder = embedder
-        self._query_vectors = QueryVectors(embedder, entries=remembered)
+        self._spaces = {
+            identity: _Space(
+                embedder,
+                QueryVectors(embedder, entries=remembered),
+                alpha_for(identity) if alpha is None else alpha,
+            )
+            for identity, embedder in embedders.items()
+        }
         self._keywords = keywords
-        self._alpha = alpha_for(embedder.identity) if alpha is None else alpha
         self._reranking = reranking
         self._homes = homes
         self._database = database
@@ -79,15 +96,17 @@ class Retriever:
             Unavailable: the embedder, the vector store or the database is down.
         """
         meter = Meter()
-        dense = await self._query_vectors.of(tenant_id, question, meter)
-        vectors = await self._homes.of(tenant_id, groups)
+        home = await self._homes.remembered(tenant_id)
+        vectors = self._homes.at(home, tenant_id, groups)
+        space = self._spaces[home.embedder]  # `at` has seen that the settings name it
+        dense = await space.queries.of(tenant_id, question, meter)
         hits = await vectors.search(
             dense,
             self._keywords.embed_query(question),
             limit=max(self._candidates, top_k),
             where=where,
         )
-        fused = fuse(hits, alpha=self._alpha)
+        fused = fuse(hits, alpha=space.alpha)
         read = max(top_k, self._reranking.candidates) if self._reranking else top_k
         passages = await self._visible(tenant_id, groups, vectors, fused, read)
         if self._reranking:
@@ -95,8 +114,9 @@ class Retriever:
         bm25 = self._keywords.for_question(question)
         return Retrieval(
             tuple(passages),
-            is_relevant(question, passages, bm25, identity=self._embedder.identity),
+            is_relevant(question, passages, bm25, identity=space.embedder.identity),
             meter.tokens,
+            space.embedder.priced_as,
         )
 
     async def _visible(

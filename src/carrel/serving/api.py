@@ -8,7 +8,7 @@ import uvicorn
 
 from carrel.asgi import create_app
 from carrel.domain.errors import CarrelError
-from carrel.services import check_vectors
+from carrel.services import check_embedder, check_vectors
 from carrel.serving.admin_key import announce_first_admin_key
 from carrel.serving.lifeline import INVALID_SETTINGS, on_parent_death
 from carrel.serving.memory import settle
@@ -50,6 +50,7 @@ def main() -> int:
 
     async def serve() -> None:
         on_parent_death(lambda: setattr(server, "should_exit", True))
+        await check_embedder(settings)
         await check_vectors(settings)
         await announce_first_admin_key(settings)
         await server.serve(sockets=[listening])

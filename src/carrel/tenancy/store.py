@@ -10,6 +10,7 @@ from carrel.database.tables import tenants
 from carrel.domain.errors import NotFound
 from carrel.domain.ids import TenantId, new_id
 from carrel.domain.tenant import Isolation, Limits, Tenant, TenantStatus
+from carrel.embedding.embedder import DEFAULT_IDENTITY
 from carrel.placement.moves import claim_server, home_of
 
 # One that is being erased is gone for everyone but the worker that does it.
@@ -17,10 +18,11 @@ _is_there = tenants.c.status != "erasing"
 
 
 class TenantStore:
-    """Makes, finds and changes tenants."""
+    """Makes, finds and changes tenants. The vectors of new ones are of *embedder*."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, embedder: str = DEFAULT_IDENTITY) -> None:
         self._database = database
+        self._embedder = embedder
 
     async def create(
         self, name: str, isolation: Isolation = "shared", server: str | None = None
@@ -31,8 +33,10 @@ class TenantStore:
             Conflict: another tenant has the *server*.
         """
         now = datetime.now(UTC)
-        home = home_of(isolation, server)
-        tenant = Tenant(TenantId(new_id("ten")), name, isolation, server, "active", now, now)
+        home = home_of(isolation, server, self._embedder)
+        tenant = Tenant(
+            TenantId(new_id("ten")), name, isolation, server, self._embedder, "active", now, now
+        )
         async with self._database.write() as connection:
             await claim_server(connection, tenant.id, server)
             await connection.execute(
@@ -42,6 +46,7 @@ class TenantStore:
                     isolation=isolation,
                     server=home.server,
                     collection=home.collection,
+                    embedder=home.embedder,
                     status="active",
                     limits={},
                     corpus_version=0,
@@ -94,6 +99,7 @@ def _tenant(row: Row[*tuple[Any, ...]]) -> Tenant:
         name=row.name,
         isolation=row.isolation,
         server=row.server,
+        embedder=row.embedder,
         status=row.status,
         created_at=row.created_at,
         updated_at=row.updated_at,

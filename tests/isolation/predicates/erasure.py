@@ -35,20 +35,20 @@ ERASURE = (
         "erasure: the shared home is looked through",
         "erasure/tenant.py",
         "async def _all_homes(",
-        "SHARED, ",
+        "*self._homes.shared, ",
     ),
     Mutation(
         "erasure: homes that were moved to",
         "erasure/tenant.py",
         "async def _all_homes(",
-        "homes.add(Home(row.server, row.collection))",
+        "homes.add(Home(row.server, row.collection, row.embedder))",
         "pass",
     ),
     Mutation(
         "erasure: homes that were left",
         "erasure/tenant.py",
         "async def _all_homes(",
-        "homes.add(Home(row.left_server, row.left_collection))",
+        "homes.add(Home(row.left_server, row.left_collection, row.left_embedder or row.embedder))",
         "pass",
     ),
     Mutation(

@@ -24,7 +24,11 @@ class NewMove(BaseModel):
     server: str | None = None
 
 
-@router.post("", status_code=202, summary="Move a tenant to another isolation tier")
+@router.post(
+    "",
+    status_code=202,
+    summary="Move a tenant to a tier, and to the embedder",
+)
 async def start(tenant_id: str, body: NewMove, admin: Admin, services: Opened) -> Response:
     services.check_tier(body.isolation, body.server)
     move = await services.moves.start(TenantId(tenant_id), body.isolation, body.server)
@@ -48,6 +52,7 @@ def _shown(move: Move) -> dict[str, Any]:
         "tenant_id": move.tenant_id,
         "isolation": move.isolation,
         "server": move.target.server,
+        "embedder": move.target.embedder,
         "status": move.status,
         "progress": round(move.progress, 3),
         "report": move.report,

@@ -84,6 +84,7 @@ def _tenant(tenant: Tenant) -> dict[str, Any]:
         "name": tenant.name,
         "isolation": tenant.isolation,
         "server": tenant.server,
+        "embedder": tenant.embedder,
         "limits": {
             "requests_per_minute": tenant.limits.requests_per_minute,
             "tokens_per_minute": tenant.limits.tokens_per_minute,
