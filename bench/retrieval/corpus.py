@@ -21,7 +21,7 @@ from carrel.embedding.sparse import Bm25Encoder
 from carrel.embedding.static import DIMENSIONS, StaticEmbedder
 from carrel.ingestion.chunk import chunk
 from carrel.ingestion.index import embedded_text
-from carrel.retrieval.fusion import FusedHit, alpha_for, fuse
+from carrel.retrieval.fusion import FusedHit, fuse, fusion_for
 from carrel.vectors.edge.process import EngineProcess
 from carrel.vectors.edge.store import EdgeVectorStore
 from carrel.vectors.store import Point, StoredChunk, TenantVectors
@@ -44,7 +44,7 @@ class Corpus:
         dense = await self.embedder.embed_query(question)
         sparse = (self.keywords or self.bm25).embed_query(question)
         hits = await self.vectors.search(dense, sparse, limit=CANDIDATES)
-        best = fuse(hits, alpha=alpha_for(self.embedder.identity))[:limit]
+        best = fuse(hits, fusion_for(self.embedder.identity))[:limit]
         chunks = await self.vectors.fetch([fused.chunk_id for fused in best])
         return [_passage(fused, chunks[fused.chunk_id]) for fused in best]
 

@@ -22,6 +22,7 @@ from yarl import URL
 from carrel.database.engine import Database
 from carrel.database.tables import keys, moves, versions
 from carrel.domain.ids import new_id
+from carrel.embedding.embedder import DEFAULT_IDENTITY
 from carrel.domain.key import TENANT_SCOPES
 from carrel.tenancy.keys import new_secret
 
@@ -218,6 +219,7 @@ class Matrix:
                     id=move_id,
                     tenant_id=tenant_id,
                     isolation="collection",
+                    embedder=DEFAULT_IDENTITY,
                     status="failed",
                     progress=0.5,
                     report={},

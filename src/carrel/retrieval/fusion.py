@@ -1,9 +1,9 @@
 """Fusion: one ranking out of the dense and the sparse list of a search.
 
-The score is `(1 - alpha)·clip(cosine, 0, 1) + alpha·bm25 / max(bm25)`, a convex
-combination (Bruch, Gai and Ingber, 2023, https://arxiv.org/abs/2210.11934). It
-keeps the distances that a fusion of ranks throws away. Equal hits give equal
-rankings.
+The score is `(1 - alpha)·dense + alpha·bm25 / max(bm25)`, a convex combination (Bruch,
+Gai and Ingber, 2023, https://arxiv.org/abs/2210.11934), where `dense` is the cosine, or
+`(cosine / max(cosine)) ** sharpness`. It keeps the distances that a fusion of ranks
+throws away. Equal hits give equal rankings.
 """
 
 from typing import NamedTuple
@@ -21,21 +21,32 @@ class FusedHit(NamedTuple):  # made two hundred times for a question: cheaper th
     bm25: float | None
 
 
-# The share of BM25, by the start of an embedder's identity: the first that fits. A
-# stronger embedder deserves more of the score, and most that one sets up are stronger than
-# the default. Measured: static, and MiniLM (bench/retrieval).
-_ALPHA = (("static:", 0.7), ("", 0.3))
+class Fusion(NamedTuple):
+    """How an embedder's cosines are weighed against BM25.
+
+    `alpha` is the share of BM25. Without `sharpness` cosines count as they are; with it,
+    by their ratio to the best of the list, to that power: the cosines of transformers lie
+    close together, and a small gap between them means much.
+    """
+
+    alpha: float
+    sharpness: float | None = None
 
 
-_TINY = 1e-9  # stands for the highest BM25 score where there is none
+# Measured on XQuAD and chunkeval (docs/decisions/0011): static, and MiniLM for all the others.
+_STATIC = Fusion(0.7)
+_OTHERS = Fusion(0.7, sharpness=2.0)
 
 
-def alpha_for(identity: str) -> float:
-    """The share of BM25 that suits the embedder named *identity*."""
-    return next(alpha for start, alpha in _ALPHA if identity.startswith(start))
+_TINY = 1e-9  # stands for the highest score where there is none
 
 
-def fuse(hits: Hits, *, alpha: float) -> list[FusedHit]:
+def fusion_for(identity: str) -> Fusion:
+    """What suits the embedder named *identity*; for one that was not measured, a good guess."""
+    return _STATIC if identity.startswith("static:") else _OTHERS
+
+
+def fuse(hits: Hits, fusion: Fusion) -> list[FusedHit]:
     """Every chunk of either list, best first; of equals, a document's earlier chunk first.
 
     Ties are common, since documents repeat themselves, and ids sort in a text's order.
@@ -45,15 +56,23 @@ def fuse(hits: Hits, *, alpha: float) -> list[FusedHit]:
     """
     cosines = {hit.chunk_id: hit.score for hit in hits.dense}
     bm25s = {hit.chunk_id: hit.score for hit in hits.sparse}
-    unlisted = (1 - alpha) * _clip(min(cosines.values(), default=0.0))
-    dense = {chunk: (1 - alpha) * _clip(cosine) for chunk, cosine in cosines.items()}
-    per_bm25 = alpha / max(max(bm25s.values(), default=0.0), _TINY)
+    dense = _weighed(cosines, fusion)
+    unlisted = min(dense.values(), default=0.0)
+    per_bm25 = fusion.alpha / max(max(bm25s.values(), default=0.0), _TINY)
     scores = dense | {
         chunk: dense.get(chunk, unlisted) + per_bm25 * max(bm25, 0.0)
         for chunk, bm25 in bm25s.items()
     }
     ranked = sorted(scores.items(), key=lambda each: (-each[1], each[0]))
     return [FusedHit(chunk, score, cosines.get(chunk), bm25s.get(chunk)) for chunk, score in ranked]
+
+
+def _weighed(cosines: dict[ChunkId, float], fusion: Fusion) -> dict[ChunkId, float]:
+    share, power = 1 - fusion.alpha, fusion.sharpness
+    if power is None:
+        return {chunk: share * _clip(cosine) for chunk, cosine in cosines.items()}
+    best = max(_clip(max(cosines.values(), default=0.0)), _TINY)
+    return {chunk: share * (_clip(cosine) / best) ** power for chunk, cosine in cosines.items()}
 
 
 def _clip(cosine: float) -> float:

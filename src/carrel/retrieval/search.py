@@ -15,7 +15,7 @@ from carrel.embedding.embedder import Embedder, Meter
 from carrel.embedding.keywords import Keywords
 from carrel.embedding.queries import QueryVectors
 from carrel.placement.homes import Homes
-from carrel.retrieval.fusion import FusedHit, alpha_for, fuse
+from carrel.retrieval.fusion import FusedHit, Fusion, fuse, fusion_for
 from carrel.retrieval.relevance import is_relevant
 from carrel.retrieval.rerank import Reranking
 from carrel.retrieval.visibility import LiveDocument, live_documents
@@ -44,7 +44,7 @@ class _Space:
 
     embedder: Embedder
     queries: QueryVectors
-    alpha: float
+    fusion: Fusion
 
 
 class Retriever:
@@ -71,7 +71,7 @@ class Retriever:
             identity: _Space(
                 embedder,
                 QueryVectors(embedder, entries=remembered),
-                alpha_for(identity) if alpha is None else alpha,
+                _fusion(identity, alpha),
             )
             for identity, embedder in embedders.items()
         }
@@ -106,7 +106,7 @@ class Retriever:
             limit=max(self._candidates, top_k),
             where=where,
         )
-        fused = fuse(hits, alpha=space.alpha)
+        fused = fuse(hits, space.fusion)
         read = max(top_k, self._reranking.candidates) if self._reranking else top_k
         passages = await self._visible(tenant_id, groups, vectors, fused, read)
         if self._reranking:
@@ -143,6 +143,11 @@ class Retriever:
             if len(passages) >= top_k:
                 break
         return passages[:top_k]
+
+
+def _fusion(identity: str, alpha: float | None) -> Fusion:
+    suits = fusion_for(identity)
+    return suits if alpha is None else suits._replace(alpha=alpha)
 
 
 def _passage(fused: FusedHit, stored: StoredChunk, document: LiveDocument) -> Passage:
