@@ -33,7 +33,7 @@ QDRANT_GRPC_PORT = int(os.environ.get("CARREL_TEST_QDRANT_GRPC_PORT", "6334"))
 STORES = ["edge", "server-local", "server-wire", *(["server"] if QDRANT_URL else [])]
 # Those that know collections of a tenant's own, and what moving from one to another needs.
 WITH_COLLECTIONS = ["edge"]
-MEMORY_BYTES = 2 * 1024**3
+MEMORY_BYTES = 4 * 1024**3  # a shard maps 70 MB, and here that is memory
 
 
 @pytest.fixture(scope="session")
