@@ -18,10 +18,13 @@ from tests.contract.local_qdrant import LocalQdrant
 
 
 class WireQdrant(wire.PointsServicer, wire.CollectionsServicer, wire.QdrantServicer):
-    """The server's three services. `failure` is what each request on points meets, if set."""
+    """The server's three services. `failure` is what each request on points meets, if set.
 
-    def __init__(self, version: str = "1.20.0") -> None:
-        self.local = LocalQdrant(version)
+    Several may answer out of one *local* mode.
+    """
+
+    def __init__(self, version: str = "1.20.0", local: LocalQdrant | None = None) -> None:
+        self.local = local or LocalQdrant(version)
         self.messages: list[Any] = []
         self.peers: set[str] = set()
         self.failure: tuple[grpc.StatusCode, str] | None = None
