@@ -29,6 +29,11 @@ OPERATIONS = 400
 LONGEST_SECONDS = 300
 # The quickest first: most mutants get no further.
 OF_VECTORS = (("tests/unit/vectors", "tests/contract", "-k", "edge or schema"),)
+# Of no other suite: all others are about the embedded engine.
+OF_SERVER = (
+    ("tests/contract", "-k", "server-local"),
+    ("tests/unit/vectors", "-k", "server"),
+)
 OF_ALL = (
     ("tests/isolation/test_matrix.py",),
     ("tests/isolation/test_defences.py",),
@@ -93,18 +98,20 @@ def first_failure(tree: Path, suites: Iterable[Suite]) -> str | None:
     return next((failed for suite in suites if (failed := _run(tree, suite))), None)
 
 
-def check_baseline(trees: Trees, pool: ThreadPoolExecutor) -> None:
+def check_baseline(trees: Trees, pool: ThreadPoolExecutor, suites: Iterable[Suite]) -> None:
     """Raises `Broken` where a test fails without any mutation: it would kill every mutant."""
 
     def failure(suite: Suite) -> str | None:
         with trees.one() as tree:
             return first_failure(tree, [suite])
 
-    if failed := next(filter(None, pool.map(failure, (*OF_VECTORS, *OF_ALL))), None):
+    if failed := next(filter(None, pool.map(failure, suites)), None):
         raise Broken(f"a test fails without any mutation: {failed}")
 
 
 def _suites(mutation: Mutation) -> tuple[Suite, ...]:
+    if mutation.path.startswith("vectors/server/"):
+        return OF_SERVER
     return (*OF_VECTORS, *OF_ALL) if mutation.path.startswith("vectors/") else OF_ALL
 
 
@@ -155,7 +162,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="carrel-mutants-") as folder:
         trees = Trees(Path(folder), chosen.processes)
         with ThreadPoolExecutor(chosen.processes) as pool:
-            check_baseline(trees, pool)
+            check_baseline(trees, pool, {suite for each in mutations for suite in _suites(each)})
             outcomes = list(pool.map(lambda each: _judged(trees, each), mutations))
     survivors = [each for each in outcomes if each.killed_by is None]
     print(f"\n{len(outcomes)} predicates removed, {len(outcomes) - len(survivors)} mutants killed")

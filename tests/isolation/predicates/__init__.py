@@ -4,5 +4,6 @@ from tests.isolation.predicates.callers import CALLERS
 from tests.isolation.predicates.documents import DOCUMENTS
 from tests.isolation.predicates.groups import GROUPS
 from tests.isolation.predicates.vectors import VECTORS
+from tests.isolation.predicates.vectors_server import VECTORS_SERVER
 
-MUTATIONS = (*VECTORS, *DOCUMENTS, *GROUPS, *CALLERS)
+MUTATIONS = (*VECTORS, *VECTORS_SERVER, *DOCUMENTS, *GROUPS, *CALLERS)

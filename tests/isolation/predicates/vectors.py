@@ -116,8 +116,7 @@ VECTORS = (
         "schema.to_chunk: payload is checked",
         "vectors/schema.py",
         "def to_chunk(",
-        "payload.get(TENANT) != tenant_id",
-        "False",
+        "check_tenant(tenant_id, point_id, payload)",
     ),
     Mutation(
         "schema.chunk_id: tenant",
