@@ -92,7 +92,7 @@ def test_whatever_tenants_do_at_once_each_sees_its_own_documents_alone(
             run_state_machine_as_test(
                 TenantsAtOnce,
                 settings=settings(
-                    max_examples=10,
+                    max_examples=4,
                     stateful_step_count=30,
                     deadline=None,
                     database=None,
