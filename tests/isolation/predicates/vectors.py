@@ -39,6 +39,7 @@ VECTORS = (
     Mutation(
         "filters.with_ids: tenant", "vectors/edge/filters.py", "def with_ids(", f"{_IN_FILTER}, "
     ),
+    Mutation("filters.stored: tenant", "vectors/edge/filters.py", "def stored(", _IN_FILTER),
     Mutation(
         "shard: upsert is conditional on the tenant",
         "vectors/edge/shard.py",
@@ -64,6 +65,20 @@ VECTORS = (
         ", schema.VISIBLE_TO: []",
     ),
     Mutation(
+        "shard: only the tenant's points are read",
+        "vectors/edge/shard.py",
+        "def read(",
+        "filters.with_ids(request.tenant_id, request.ids)",
+        "None",
+    ),
+    Mutation(
+        "shard: only the tenant's points are listed",
+        "vectors/edge/shard.py",
+        "def inventory(",
+        "filters.stored(request.tenant_id, request.document_id)",
+        "None",
+    ),
+    Mutation(
         "filters.stored: tenant", "vectors/edge/filters.py", "def stored(", f"[{_IN_FILTER}]", "[]"
     ),
     Mutation(
@@ -85,6 +100,13 @@ VECTORS = (
         "vectors/edge/own.py",
         "async def _drop(",
         " or served.live.shard.holds_others(tenant_id)",
+    ),
+    Mutation(
+        "edge store: a handle's requests name its collection",
+        "vectors/edge/store.py",
+        "def tenant(",
+        "collection or wire.SHARED",
+        "wire.SHARED",
     ),
     Mutation(
         "own: others' points are those of other tenants",

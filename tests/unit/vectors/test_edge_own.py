@@ -14,7 +14,9 @@ from carrel.vectors import schema
 from carrel.vectors.edge import compact, wire
 from carrel.vectors.edge.compact import Compaction
 from carrel.vectors.edge.folder import FolderUnclear
+from carrel.vectors.edge.live import Journal
 from carrel.vectors.edge.own import OwnCollections
+from carrel.vectors.edge.served import Served
 
 OURS, THEIRS = TenantId("ours"), TenantId("theirs")
 SEEN = [schema.EVERYONE]
@@ -224,26 +226,68 @@ async def test_writers_that_wait_while_a_collection_is_erased_start_again(
     assert await count(own, name) == 2
 
 
+async def compacting(served: Served) -> asyncio.Task[bool]:
+    """A compaction that goes on: the copy is made, and is being optimised."""
+    journaled = asyncio.Event()
+    start_journal = served.live.start_journal
+
+    def note(limit_bytes: int) -> Journal:
+        journaled.set()
+        return start_journal(limit_bytes)
+
+    served.live.start_journal = note
+    running = asyncio.create_task(served.compaction.run())
+    await journaled.wait()
+    return running
+
+
+async def test_what_is_compacted_is_not_closed(own: OwnCollections) -> None:
+    name = new_collection()
+    await publish(own, name, chunks=500)
+    served = await own.served(name)
+    assert served is not None
+    running = await compacting(served)
+    for _ in range(2):
+        await publish(own, new_collection())
+    assert not served.live.closed
+    assert await running is True
+    for _ in range(2):
+        await publish(own, new_collection())
+    assert served.live.closed
+    assert await count(own, name) == 500
+
+
 async def test_a_collection_that_is_compacted_can_be_erased(own: OwnCollections) -> None:
     name = new_collection()
     await publish(own, name, chunks=500)
     served = await own.served(name)
     assert served is not None
-    journaled = asyncio.Event()
-    start_journal = served.live.start_journal
-
-    def note(limit_bytes: int) -> object:
-        journaled.set()
-        return start_journal(limit_bytes)
-
-    served.live.start_journal = note  # type: ignore[method-assign]
-    compacting = asyncio.ensure_future(served.compaction.run())
-    await journaled.wait()
+    running = await compacting(served)
     await own.write(wire.Erase(OURS, name), 1)
-    assert await compacting is False
+    assert running.done()
+    assert await running is False
     assert await served.compaction.run() is False
     await publish(own, name)
     assert await count(own, name) == 1
+
+
+async def test_an_erasure_that_fails_half_way_leaves_nothing_to_read_and_can_be_repeated(
+    own: OwnCollections, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> None:
+        raise OSError(f"no permission to remove {path.name}")
+
+    name = new_collection()
+    await publish(own, name)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", fail)
+        with pytest.raises(OSError, match="no permission"):
+            await own.write(wire.Erase(OURS, name), 1)
+    assert await count(own, name) is None
+    await publish(own, name, chunks=2)
+    assert await count(own, name) == 2
+    await own.write(wire.Erase(OURS, name), 1)
+    assert [*(tmp_path / "own").iterdir()] == []
 
 
 def killed_while_making(folder: Path) -> None:
