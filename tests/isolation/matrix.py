@@ -22,8 +22,8 @@ from yarl import URL
 from carrel.database.engine import Database
 from carrel.database.tables import keys, moves, versions
 from carrel.domain.ids import new_id
-from carrel.embedding.embedder import DEFAULT_IDENTITY
 from carrel.domain.key import TENANT_SCOPES
+from carrel.embedding.embedder import DEFAULT_IDENTITY
 from carrel.tenancy.keys import new_secret
 
 _KEYS = ("full", "revoked", "expired")
