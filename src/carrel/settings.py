@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Literal, get_args
 
 from dotenv import dotenv_values
@@ -265,7 +266,7 @@ def setting_names() -> dict[str, str]:
 
 def _section(annotation: object) -> type[Section] | None:
     """The group of settings that *annotation* is, or may be."""
-    for each in (annotation, *get_args(annotation)):
+    for each in get_args(annotation) if isinstance(annotation, UnionType) else (annotation,):
         if isinstance(each, type) and issubclass(each, Section):
             return each
     return None

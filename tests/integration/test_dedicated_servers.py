@@ -15,6 +15,7 @@ from tests.contract.sample_points import A, at_angle, point
 from carrel.cli import doctor
 from carrel.domain.errors import Unavailable
 from carrel.domain.ids import TenantId
+from carrel.models import spaces
 from carrel.services import open_dedicated
 from carrel.settings import Settings, load_settings
 from carrel.vectors.store import Point
@@ -60,7 +61,7 @@ async def park(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 async def test_a_dedicated_server_is_opened_with_its_own_address_key_and_authority(
     park: Park,
 ) -> None:
-    store = open_dedicated(park.settings, "eu-1")
+    store = open_dedicated(park.settings, spaces(park.settings)[0], "eu-1")
     ours = store.tenant(OURS)
     await ours.stage([wide(point(A))])
     await ours.publish(A, 1)
@@ -72,14 +73,14 @@ async def test_a_dedicated_server_is_opened_with_its_own_address_key_and_authori
 
 async def test_a_server_that_is_not_named_is_not_opened(park: Park) -> None:
     with pytest.raises(Unavailable, match="not configured"):
-        open_dedicated(park.settings, "eu-2")
+        open_dedicated(park.settings, spaces(park.settings)[0], "eu-2")
 
 
 @pytest.mark.parametrize(("name", "says"), [("no-ca", "not of an authority"), ("no-key", "key")])
 async def test_nothing_of_the_shared_server_is_used_for_a_dedicated_one(
     park: Park, name: str, says: str
 ) -> None:
-    store = open_dedicated(park.settings, name)
+    store = open_dedicated(park.settings, spaces(park.settings)[0], name)
     with pytest.raises(Unavailable, match=says):
         await store.ping()
     await store.close()

@@ -41,7 +41,7 @@ PLACEMENT = (
     Mutation(
         "homes: remembered for each tenant",
         "placement/homes.py",
-        "async def of(",
+        "async def remembered(",
         "self._remembered.get(tenant_id)",
         "next(iter(self._remembered.values()), None)",
     ),
