@@ -39,6 +39,7 @@ OF_VECTORS = ("tests/unit/vectors", "tests/contract")
 OF_ALL = (
     "tests/isolation/test_defences.py",
     "tests/isolation/test_placement.py",
+    "tests/isolation/test_embedders.py",
     "tests/isolation/test_erasure.py",
     "tests/isolation/test_regrouping.py",
     "tests/isolation/test_deletion.py",

@@ -28,6 +28,8 @@ class FakeCarrel:
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     # Responses that are given before any other.
     refusals: deque[web.Response] = field(default_factory=deque)
+    # Asked for each request; what it gives is the response.
+    refuse: Callable[[], web.Response | None] = lambda: None
     # By tenant's name and question; absent: no answer in the documents.
     answers: dict[tuple[str, str], str] = field(default_factory=dict)
     # Documents whose content holds this word fail with it as the reason.
@@ -41,6 +43,7 @@ class FakeCarrel:
     polls_before_ready: int = 1
     erased: list[str] = field(default_factory=list)
     erasure_status: str = "done"
+    embedder: str = "static:m:3"
     move: dict[str, Any] = field(default_factory=dict)
     # What a move is when it is asked about again.
     move_ends: dict[str, Any] = field(default_factory=lambda: {"status": "done"})
@@ -57,6 +60,7 @@ class FakeCarrel:
             "id": f"ten_{len(self.tenants) + 1}",
             "name": name,
             "isolation": "shared",
+            "embedder": self.embedder,
             "status": "active",
             "limits": {"requests_per_minute": 60, "tokens_per_minute": None},
             "budget": None,
@@ -142,8 +146,8 @@ def _application(fake: FakeCarrel) -> web.Application:
             finally:
                 fake.uploading -= 1
         fake.requests.append((request.method, request.path_qs, body))
-        if fake.refusals:
-            return fake.refusals.popleft()
+        if refused := fake.refusals.popleft() if fake.refusals else fake.refuse():
+            return refused
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         if request.path.startswith("/admin"):
             if given != fake.admin_key:
@@ -164,7 +168,9 @@ def _application(fake: FakeCarrel) -> web.Application:
             web.delete("/admin/tenants/{id}", routes.delete_tenant),
             web.get("/admin/erasures", routes.list_erasures),
             web.post("/admin/tenants/{id}/moves", routes.start_move),
+            web.get("/admin/tenants/{id}/moves", routes.list_moves),
             web.get("/admin/tenants/{id}/moves/{move}", routes.show_move),
+            web.get("/admin/embedder", routes.embedder),
             web.post("/admin/tenants/{id}/keys", routes.create_key),
             web.get("/admin/tenants/{id}/keys", routes.list_keys),
             web.delete("/admin/keys/{id}", routes.revoke),
@@ -235,6 +241,12 @@ class _Routes:
     async def start_move(self, request: web.Request, body: Any) -> web.Response:
         self._fake.move = {"id": "mov_1", "status": "queued", "progress": 0.0, **body}
         return web.json_response(self._fake.move, status=202)
+
+    async def list_moves(self, request: web.Request, body: Any) -> web.Response:
+        return web.json_response({"data": [self._fake.move] if self._fake.move else []})
+
+    async def embedder(self, request: web.Request, body: Any) -> web.Response:
+        return web.json_response({"identity": self._fake.embedder, "tenants_left": 1})
 
     async def show_move(self, request: web.Request, body: Any) -> web.Response:
         self._fake.move.update(self._fake.move_ends)
