@@ -27,17 +27,20 @@ from carrel.ingestion.parse.parser import Parser
 from carrel.ingestion.upload import Uploads
 from carrel.ingestion.worker import Worker
 from carrel.retrieval.search import Retriever
-from carrel.settings import Settings
+from carrel.settings import JwtSettings, Settings
 from carrel.telemetry.loop import watch_loop
+from carrel.tenancy.audit import OPERATOR, Actor, AuditLog
 from carrel.tenancy.authenticate import Authenticator
 from carrel.tenancy.keys import KeyStore
+from carrel.tenancy.last_use import LastUse
 from carrel.tenancy.store import TenantStore
 from carrel.usage.ledger import Ledger
 from carrel.usage.prices import Price, Prices
 from carrel.vectors.edge.store import EdgeVectorStore
 from carrel.vectors.store import VectorStore
 
-if TYPE_CHECKING:  # its client takes 0.6 s to import, which only its users should pay
+if TYPE_CHECKING:  # what takes long to import, only its users should pay for
+    from carrel.tenancy.jwt import TokenVerifier
     from carrel.vectors.server.inspection import Remark
     from carrel.vectors.server.store import QdrantServerStore
 
@@ -57,6 +60,7 @@ class Services:
     authenticator: Authenticator
     tenants: TenantStore
     keys: KeyStore
+    audit: AuditLog
     originals: Originals
     documents: DocumentStore
     uploads: Uploads
@@ -83,14 +87,14 @@ class Services:
                 raise outcome
         return faults
 
-    async def erase_tenant(self, tenant_id: TenantId) -> None:
+    async def erase_tenant(self, tenant_id: TenantId, *, by: Actor = OPERATOR) -> None:
         """Remove a tenant with all its points, files and rows.
 
         Raises:
             NotFound: no such tenant.
         """
-        await self.tenants.change(tenant_id, status="suspended")
-        self.authenticator.forget()
+        await self.tenants.change(tenant_id, status="suspended", by=by, action="tenant.erase")
+        await self.authenticator.forget()
         await self.vectors.tenant(tenant_id).erase()
         await self.originals.remove_all(tenant_id)
         await self.tenants.remove(tenant_id)
@@ -115,7 +119,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         stack.push_async_callback(generator.close)
         ledger = Ledger(database)
         stack.push_async_callback(ledger.close)
-        for background in (ledger.run(), watch_loop()):
+        last_use = LastUse(database)
+        stack.push_async_callback(last_use.write)
+        for background in (ledger.run(), last_use.run(), watch_loop()):
             stack.push_async_callback(_cancelled, asyncio.create_task(background))
         retriever = Retriever(
             embedder=embedder,
@@ -126,15 +132,17 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         )
         documents = DocumentStore(database)
         originals = open_originals(settings)
-        admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
+        authenticator = open_authenticator(settings, database, last_use)
+        stack.push_async_callback(authenticator.close)
         yield Services(
             settings=settings,
             database=database,
             vectors=vectors,
             embedder=embedder,
-            authenticator=Authenticator(database, admin_key),
+            authenticator=authenticator,
             tenants=TenantStore(database),
             keys=KeyStore(database),
+            audit=AuditLog(database),
             originals=originals,
             documents=documents,
             uploads=Uploads(database, originals, documents),
@@ -263,6 +271,35 @@ def _qdrant_server(settings: Settings, url: str) -> "QdrantServerStore":
 
 def open_originals(settings: Settings) -> Originals:
     return Originals(settings.data_dir / "originals", max_bytes=settings.ingestion.max_upload_bytes)
+
+
+def open_authenticator(settings: Settings, database: Database, last_use: LastUse) -> Authenticator:
+    """Verifies API keys; and tokens, where an issuer is set."""
+    admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
+    return Authenticator(database, admin_key, tokens=open_tokens(settings.jwt), last_use=last_use)
+
+
+def open_tokens(chosen: JwtSettings) -> "TokenVerifier | None":
+    """Verifies tokens of the issuer that is set; None: none is."""
+    if chosen.issuer is None or chosen.audience is None:
+        return None
+    from carrel.tenancy.jwks import PublishedKeys
+    from carrel.tenancy.jwt import Claims, TokenVerifier
+    from carrel.tenancy.jwt_keys import FixedKey
+
+    key = chosen.fixed_key()
+    if key is None:
+        assert chosen.jwks_url is not None
+        keys = PublishedKeys(chosen.jwks_url, chosen.algorithm_names)
+    else:
+        keys = FixedKey(key)
+    return TokenVerifier(
+        keys,
+        issuer=chosen.issuer,
+        audience=chosen.audience,
+        leeway_seconds=chosen.leeway_seconds,
+        claims=Claims(chosen.tenant_claim, chosen.scopes_claim, chosen.groups_claim),
+    )
 
 
 def open_generator(settings: Settings, embedder: Embedder, bm25: Bm25Encoder) -> Generator:

@@ -10,13 +10,30 @@ Isolation = Literal["shared", "collection", "dedicated"]
 TenantStatus = Literal["active", "suspended"]
 
 
+BudgetPeriod = Literal["day", "month"]
+OnOutage = Literal["refuse", "allow"]
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a tenant may use; None: no limit of its own."""
+    """What a tenant or a key may use; None: no limit of its own."""
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     concurrent_requests: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a tenant or a key may spend in a period: a day or a calendar month, in UTC.
+
+    *on_outage* says what becomes of a request that costs money while what was
+    spent cannot be known.
+    """
+
+    micro_usd: int
+    period: BudgetPeriod
+    on_outage: OnOutage = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +47,4 @@ class Tenant:
     created_at: datetime
     updated_at: datetime
     limits: Limits = field(default_factory=Limits)
+    budget: Budget | None = None

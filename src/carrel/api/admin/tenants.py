@@ -3,9 +3,10 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import Response
 
+from carrel.api.admin.allowance import AllowanceBody, budget_json, limits_json
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
 from carrel.domain.errors import InvalidRequest
@@ -16,19 +17,15 @@ router = APIRouter(prefix="/admin/tenants", tags=["admin"])
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class NewTenant(BaseModel):
+class NewTenant(AllowanceBody):
     """A tenant to make."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name
     isolation: Isolation = "shared"
 
 
-class TenantChange(BaseModel):
-    """What is to change."""
-
-    model_config = ConfigDict(extra="forbid")
+class TenantChange(AllowanceBody):
+    """What is to change; null removes limits and budgets."""
 
     name: Name | None = None
     status: TenantStatus | None = None
@@ -40,7 +37,14 @@ async def create(body: NewTenant, admin: Admin, services: Opened) -> Response:
         raise InvalidRequest(
             "this version offers the isolation tier shared only", param="isolation"
         )
-    return Json(_tenant(await services.tenants.create(body.name, body.isolation)), status_code=201)
+    tenant = await services.tenants.create(
+        body.name,
+        body.isolation,
+        limits=body.new_limits(),
+        budget=body.new_budget(),
+        by=admin,
+    )
+    return Json(_tenant(tenant), status_code=201)
 
 
 @router.get("", summary="All tenants")
@@ -53,16 +57,23 @@ async def get(tenant_id: str, admin: Admin, services: Opened) -> Response:
     return Json(_tenant(await services.tenants.get(TenantId(tenant_id))))
 
 
-@router.patch("/{tenant_id}", summary="Rename or suspend a tenant")
+@router.patch("/{tenant_id}", summary="Rename or suspend a tenant, or set its limits and budget")
 async def change(tenant_id: str, body: TenantChange, admin: Admin, services: Opened) -> Response:
-    tenant = await services.tenants.change(TenantId(tenant_id), name=body.name, status=body.status)
-    services.authenticator.forget()
+    tenant = await services.tenants.change(
+        TenantId(tenant_id),
+        name=body.name,
+        status=body.status,
+        limits=body.changed_limits(),
+        budget=body.changed_budget(),
+        by=admin,
+    )
+    await services.authenticator.forget()
     return Json(_tenant(tenant))
 
 
 @router.delete("/{tenant_id}", status_code=204, summary="Erase a tenant and all its data")
 async def delete(tenant_id: str, admin: Admin, services: Opened) -> Response:
-    await services.erase_tenant(TenantId(tenant_id))
+    await services.erase_tenant(TenantId(tenant_id), by=admin)
     return Response(status_code=204)
 
 
@@ -72,12 +83,8 @@ def _tenant(tenant: Tenant) -> dict[str, Any]:
         "id": tenant.id,
         "name": tenant.name,
         "isolation": tenant.isolation,
-        "limits": {
-            "requests_per_minute": tenant.limits.requests_per_minute,
-            "tokens_per_minute": tenant.limits.tokens_per_minute,
-            "concurrent_requests": tenant.limits.concurrent_requests,
-        },
-        "budget": None,
+        "limits": limits_json(tenant.limits),
+        "budget": budget_json(tenant.budget),
         "status": status,
         "created_at": tenant.created_at,
         "updated_at": tenant.updated_at,
