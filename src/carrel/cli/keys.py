@@ -8,14 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from carrel.cli.allowance import (
-    BudgetOption,
-    ConcurrentRequests,
-    OnOutage,
-    RequestsPerMinute,
-    TokensPerMinute,
-    allowance,
-)
 from carrel.cli.failure import Failure
 from carrel.cli.options import (
     DEFAULT_URL,
@@ -25,6 +17,14 @@ from carrel.cli.options import (
     admin_key,
     expiry_option,
     seconds_option,
+)
+from carrel.cli.terms import (
+    BudgetOption,
+    ConcurrentRequests,
+    OnOutage,
+    RequestsPerMinute,
+    TokensPerMinute,
+    terms,
 )
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create a key for a tenant; its secret is shown once."""
-    options = allowance(
-        requests_per_minute, tokens_per_minute, concurrent_requests, budget, on_outage
-    )
+    options = terms(requests_per_minute, tokens_per_minute, concurrent_requests, budget, on_outage)
     given = {"name": name, "scopes": scopes, "groups": groups}
     options.update({field: value for field, value in given.items() if value})
     if (expires_at := expiry_option(expires_in)) is not None:
@@ -103,9 +101,7 @@ def change(
     key: AdminKey = None,
 ) -> None:
     """Change a key's name, limits or budget."""
-    changes = allowance(
-        requests_per_minute, tokens_per_minute, concurrent_requests, budget, on_outage
-    )
+    changes = terms(requests_per_minute, tokens_per_minute, concurrent_requests, budget, on_outage)
     if name is not None:
         changes["name"] = name
     if not changes:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from carrel.cli.allowance import (
+from carrel.cli.options import DEFAULT_URL, AdminKey, AsJson, Url, admin_key
+from carrel.cli.terms import (
     BudgetOption,
     ConcurrentRequests,
     OnOutage,
     RequestsPerMinute,
     TokensPerMinute,
-    allowance,
+    terms,
 )
-from carrel.cli.options import DEFAULT_URL, AdminKey, AsJson, Url, admin_key
 
 if TYPE_CHECKING:
     from carrel.cli.wire import Tenant
@@ -71,9 +71,7 @@ def change(
     as_json: AsJson = False,
 ) -> None:
     """Change a tenant's name, status, limits or budget."""
-    changes = allowance(
-        requests_per_minute, tokens_per_minute, concurrent_requests, budget, on_outage
-    )
+    changes = terms(requests_per_minute, tokens_per_minute, concurrent_requests, budget, on_outage)
     given = {"name": name, "status": status}
     changes.update({field: value for field, value in given.items() if value is not None})
     if not changes:

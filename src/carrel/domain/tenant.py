@@ -37,6 +37,15 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a limit of so many a minute still allows, and when all of it is there again."""
+
+    limit: int
+    remaining: int
+    reset_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tenant:
     """A tenant as administrators see it."""
 

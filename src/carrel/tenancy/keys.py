@@ -17,7 +17,9 @@ from carrel.domain.errors import Conflict, InvalidRequest, NotFound
 from carrel.domain.ids import KeyId, TenantId, new_id
 from carrel.domain.key import TENANT_SCOPES, Key, Scope
 from carrel.domain.tenant import Budget, Limits
-from carrel.tenancy.allowance import (
+from carrel.tenancy.audit import OPERATOR, Actor, record
+from carrel.tenancy.secret import SHOWN_CHARACTERS, hash_secret, new_secret
+from carrel.tenancy.terms import (
     UNCHANGED,
     Unchanged,
     budget_from_row,
@@ -25,8 +27,6 @@ from carrel.tenancy.allowance import (
     limits_from_row,
     limits_to_row,
 )
-from carrel.tenancy.audit import OPERATOR, Actor, record
-from carrel.tenancy.secret import SHOWN_CHARACTERS, hash_secret, new_secret
 
 _Row = Row[*tuple[Any, ...]]
 _is_live = keys.c.revoked_at.is_(None)

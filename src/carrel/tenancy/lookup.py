@@ -18,7 +18,7 @@ from carrel.domain.errors import InsufficientScope, InvalidApiKey, Unavailable
 from carrel.domain.ids import TenantId
 from carrel.domain.key import Caller
 from carrel.domain.tenant import Budget, Limits
-from carrel.tenancy.allowance import budget_from_row, limits_from_row
+from carrel.tenancy.terms import budget_from_row, limits_from_row
 
 AT_ONCE = 4  # half of the database's pool
 WAITING = 500

@@ -15,7 +15,8 @@ from carrel.database.tables import tenants
 from carrel.domain.errors import NotFound
 from carrel.domain.ids import TenantId, new_id
 from carrel.domain.tenant import Budget, Isolation, Limits, Tenant, TenantStatus
-from carrel.tenancy.allowance import (
+from carrel.tenancy.audit import OPERATOR, Actor, forget_details, record
+from carrel.tenancy.terms import (
     UNCHANGED,
     Unchanged,
     budget_from_row,
@@ -23,7 +24,6 @@ from carrel.tenancy.allowance import (
     limits_from_row,
     limits_to_row,
 )
-from carrel.tenancy.audit import OPERATOR, Actor, forget_details, record
 
 
 class TenantStore:

@@ -7,12 +7,12 @@ from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from carrel.api.admin.allowance import AllowanceBody, budget_json, limits_json
+from carrel.api.admin.terms import TermsBody, budget_json, limits_json
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
 from carrel.domain.ids import KeyId, TenantId
 from carrel.domain.key import TENANT_SCOPES, Key
-from carrel.tenancy.allowance import UNCHANGED
+from carrel.tenancy.terms import UNCHANGED
 
 MAX_OVERLAP_SECONDS = 30 * 86_400
 
@@ -28,7 +28,7 @@ Moment = Annotated[
 ]
 
 
-class NewKeyBody(AllowanceBody):
+class NewKeyBody(TermsBody):
     """A key to make."""
 
     name: Name = ""
@@ -37,7 +37,7 @@ class NewKeyBody(AllowanceBody):
     expires_at: Moment | None = None
 
 
-class KeyChange(AllowanceBody):
+class KeyChange(TermsBody):
     """What is to change; null removes limits, budget and expiry."""
 
     name: Name | None = None

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import Field
 from starlette.responses import Response
 
-from carrel.api.admin.allowance import AllowanceBody, budget_json, limits_json
+from carrel.api.admin.terms import TermsBody, budget_json, limits_json
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
 from carrel.domain.errors import InvalidRequest
@@ -17,14 +17,14 @@ router = APIRouter(prefix="/admin/tenants", tags=["admin"])
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class NewTenant(AllowanceBody):
+class NewTenant(TermsBody):
     """A tenant to make."""
 
     name: Name
     isolation: Isolation = "shared"
 
 
-class TenantChange(AllowanceBody):
+class TenantChange(TermsBody):
     """What is to change; null removes limits and budgets."""
 
     name: Name | None = None

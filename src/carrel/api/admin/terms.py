@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from carrel.api.wire import usd
 from carrel.domain.tenant import Budget, BudgetPeriod, Limits, OnOutage
-from carrel.tenancy.allowance import UNCHANGED, Unchanged
+from carrel.tenancy.terms import UNCHANGED, Unchanged
 
 MAX_LIMIT = 1_000_000_000
 MAX_USD = 1_000_000_000
@@ -50,7 +50,7 @@ class BudgetBody(BaseModel):
         return Budget(int(self.usd * 1_000_000), self.period, self.on_outage)
 
 
-class AllowanceBody(BaseModel):
+class TermsBody(BaseModel):
     """What tenants and keys have in common: their limits and their budget; null removes all."""
 
     model_config = ConfigDict(extra="forbid")

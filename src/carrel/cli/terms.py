@@ -30,7 +30,7 @@ OnOutage = Annotated[
 ]
 
 
-def allowance(
+def terms(
     requests_per_minute: str | None,
     tokens_per_minute: str | None,
     concurrent_requests: str | None,

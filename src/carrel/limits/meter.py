@@ -1,0 +1,162 @@
+"""The port to the state behind limits and budgets: in memory, or in Redis.
+
+Each method is one atomic step over all the scopes it is given. What refuses takes
+nothing. Money is held and settled once for each request id: a request that was settled
+holds nothing any more, and settling again changes nothing, so the two may arrive in
+any order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from carrel.domain.ids import RequestId, TenantId
+from carrel.domain.tenant import Limits
+from carrel.limits.period import Period
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Something with limits: `tenant:ten_x` or `key:key_x`."""
+
+    name: str
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is owed on a scope, in units of `rate`, and how many requests it has under way.
+
+    0 where there is no limit.
+    """
+
+    requests_debt: int
+    tokens_debt: int
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a request was admitted, and the load of each scope after that."""
+
+    admitted: bool
+    loads: tuple[Load, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The money of one scope in one period."""
+
+    scope: str
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """An account, and what may be spent on it, in micro-dollars."""
+
+    account: Account
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """*amount* micro-dollars are held; *lapsed*: accounts with holds whose holder went silent."""
+
+    amount: int
+    lapsed: tuple[Account, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """Not even the least fits into *account*."""
+
+    account: Account
+    lapsed: tuple[Account, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """What was spent on *accounts* has to be learnt first.
+
+    *asked_at_ms* is the meter's time; `learn` wants it back.
+    """
+
+    accounts: tuple[Account, ...]
+    asked_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A request that counts as running on *scopes*."""
+
+    tenant_id: TenantId
+    request_id: RequestId
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Money held on *accounts* for a request."""
+
+    tenant_id: TenantId
+    request_id: RequestId
+    accounts: tuple[Account, ...]
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end of a request: its lease and its hold go, and what it really took is counted.
+
+    *token_changes* are (scope, limit, tokens) to add to what was charged at first. *age_ms*:
+    how long ago it came to its end, if it could not be told at once.
+    """
+
+    tenant_id: TenantId
+    lease: Lease | None = None
+    hold: Hold | None = None
+    spent: int = 0
+    token_changes: tuple[tuple[str, int, int], ...] = ()
+    age_ms: int = 0
+
+
+class Meter(Protocol):
+    """State of limits and budgets. Everything may raise `SharedStateDown`."""
+
+    async def admit(
+        self, tenant_id: TenantId, request_id: RequestId, scopes: Sequence[Scope], tokens: int
+    ) -> Verdict:
+        """Charge one request and *tokens* to all scopes, and a lease on each, or nothing."""
+        ...
+
+    async def reserve(
+        self,
+        tenant_id: TenantId,
+        request_id: RequestId,
+        ceilings: Sequence[Ceiling],
+        wanted: int,
+        least: int,
+    ) -> Granted | Exhausted | Unknown:
+        """Hold *wanted*, or what every account has left if that is less, but not below *least*.
+
+        Asked again for the same request, the answer is what it holds already.
+        """
+        ...
+
+    async def learn(
+        self, tenant_id: TenantId, account: Account, spent: int, asked_at_ms: int | None
+    ) -> None:
+        """Take note that at least *spent* was spent, by a ledger asked at *asked_at_ms*.
+
+        None: only if the account is known.
+        """
+        ...
+
+    async def renew(self, leases: Sequence[Lease], holds: Sequence[Hold]) -> None:
+        """A sign of life: leases and holds go on, and those that were lost are put back."""
+        ...
+
+    async def finish(self, finish: Finish) -> None:
+        """End a request. What it spent counts even if its hold has lapsed."""
+        ...
