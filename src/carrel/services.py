@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carrel.answering.pipeline import Pipeline
+from carrel.credentials import open_authenticator
 from carrel.database.engine import Database
 from carrel.database.migrate import migrate
 from carrel.domain.errors import CarrelError, Unavailable
@@ -27,7 +28,7 @@ from carrel.ingestion.parse.parser import Parser
 from carrel.ingestion.upload import Uploads
 from carrel.ingestion.worker import Worker
 from carrel.retrieval.search import Retriever
-from carrel.settings import JwtSettings, Settings
+from carrel.settings import Settings
 from carrel.telemetry.loop import watch_loop
 from carrel.tenancy.audit import OPERATOR, Actor, AuditLog
 from carrel.tenancy.authenticate import Authenticator
@@ -40,7 +41,7 @@ from carrel.vectors.edge.store import EdgeVectorStore
 from carrel.vectors.store import VectorStore
 
 if TYPE_CHECKING:  # what takes long to import, only its users should pay for
-    from carrel.tenancy.jwt import TokenVerifier
+    from carrel.redis.client import RedisClient
     from carrel.vectors.server.inspection import Remark
     from carrel.vectors.server.store import QdrantServerStore
 
@@ -132,7 +133,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         )
         documents = DocumentStore(database)
         originals = open_originals(settings)
-        authenticator = open_authenticator(settings, database, last_use)
+        redis = open_redis(settings, stack)
+        authenticator = open_authenticator(settings, database, last_use, redis)
         stack.push_async_callback(authenticator.close)
         yield Services(
             settings=settings,
@@ -273,33 +275,15 @@ def open_originals(settings: Settings) -> Originals:
     return Originals(settings.data_dir / "originals", max_bytes=settings.ingestion.max_upload_bytes)
 
 
-def open_authenticator(settings: Settings, database: Database, last_use: LastUse) -> Authenticator:
-    """Verifies API keys; and tokens, where an issuer is set."""
-    admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
-    return Authenticator(database, admin_key, tokens=open_tokens(settings.jwt), last_use=last_use)
-
-
-def open_tokens(chosen: JwtSettings) -> "TokenVerifier | None":
-    """Verifies tokens of the issuer that is set; None: none is."""
-    if chosen.issuer is None or chosen.audience is None:
+def open_redis(settings: Settings, stack: contextlib.AsyncExitStack) -> "RedisClient | None":
+    """What the processes of the deployment share, where it is set."""
+    if settings.redis_url is None:
         return None
-    from carrel.tenancy.jwks import PublishedKeys
-    from carrel.tenancy.jwt import Claims, TokenVerifier
-    from carrel.tenancy.jwt_keys import FixedKey
+    from carrel.redis.client import RedisClient
 
-    key = chosen.fixed_key()
-    if key is None:
-        assert chosen.jwks_url is not None
-        keys = PublishedKeys(chosen.jwks_url, chosen.algorithm_names)
-    else:
-        keys = FixedKey(key)
-    return TokenVerifier(
-        keys,
-        issuer=chosen.issuer,
-        audience=chosen.audience,
-        leeway_seconds=chosen.leeway_seconds,
-        claims=Claims(chosen.tenant_claim, chosen.scopes_claim, chosen.groups_claim),
-    )
+    redis = RedisClient(settings.redis_url.get_secret_value())
+    stack.push_async_callback(redis.close)
+    return redis
 
 
 def open_generator(settings: Settings, embedder: Embedder, bm25: Bm25Encoder) -> Generator:

@@ -179,6 +179,9 @@ class Settings(BaseSettings):
         default=None,
         description="postgresql://user:password@host/name; default: SQLite in data_dir",
     )
+    redis_url: SecretStr | None = Field(
+        default=None, description="redis://user:password@host:6379/0: what processes share"
+    )
     qdrant_url: str | None = Field(
         default=None, description="a Qdrant server instead of the embedded engine; https uses TLS"
     )
