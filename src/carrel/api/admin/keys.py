@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from carrel.api.admin.terms import TermsBody, budget_json, limits_json
+from carrel.api.admin.terms import TermsBody, Text, budget_json, limits_json
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
 from carrel.domain.ids import KeyId, TenantId
@@ -18,9 +18,9 @@ MAX_OVERLAP_SECONDS = 30 * 86_400
 
 router = APIRouter(prefix="/admin", tags=["admin"])
 TenantScope = Literal["query", "search", "documents:read", "documents:write", "usage:read"]
-Name = Annotated[str, Field(max_length=200)]
+Name = Annotated[Text, Field(max_length=200)]
 Scopes = Annotated[list[TenantScope], Field(min_length=1)]
-Group = Annotated[str, Field(min_length=1, max_length=200)]
+Group = Annotated[Text, Field(min_length=1, max_length=200)]
 Groups = Annotated[list[Group], Field(max_length=100)]
 # A moment without a zone is UTC.
 Moment = Annotated[

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import Field
 from starlette.responses import Response
 
-from carrel.api.admin.terms import TermsBody, budget_json, limits_json
+from carrel.api.admin.terms import TermsBody, Text, budget_json, limits_json
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
 from carrel.domain.errors import InvalidRequest
@@ -14,7 +14,7 @@ from carrel.domain.ids import TenantId
 from carrel.domain.tenant import Isolation, Tenant, TenantStatus
 
 router = APIRouter(prefix="/admin/tenants", tags=["admin"])
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[Text, Field(min_length=1, max_length=200)]
 
 
 class NewTenant(TermsBody):

@@ -1,4 +1,4 @@
-"""Limits and budgets as administrators send and see them, of tenants and of keys.
+"""What tenants and keys have in common for administrators: limits, budgets, text.
 
 Money is a decimal string of US dollars outside, and micro-dollars inside.
 """
@@ -6,15 +6,24 @@ Money is a decimal string of US dollars outside, and micro-dollars inside.
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from carrel.api.wire import usd
+from carrel.domain.filter import is_text
 from carrel.domain.tenant import Budget, BudgetPeriod, Limits, OnOutage
 from carrel.tenancy.terms import UNCHANGED, Unchanged
 
 MAX_LIMIT = 1_000_000_000
 MAX_USD = 1_000_000_000
 
+
+def _storable(value: str) -> str:
+    if not is_text(value):
+        raise ValueError("not valid text")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_storable)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
 Usd = Annotated[
     Decimal, Field(ge=0, le=MAX_USD, max_digits=16, decimal_places=6, allow_inf_nan=False)
