@@ -38,7 +38,11 @@ OF_ALL = (
     ("tests/isolation/test_confusion.py",),
     ("tests/isolation/test_tenants_at_once.py",),
     ("tests/isolation/test_interference.py",),
-    ("tests/integration/test_keys.py", "tests/integration/test_jobs.py", "-k", "sqlite"),
+    (
+        *("tests/integration/test_keys.py", "tests/integration/test_key_lifecycle.py"),
+        *("tests/integration/test_jobs.py", "-k", "sqlite"),
+    ),
+    ("tests/acceptance/test_tokens.py",),
 )
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
