@@ -1,7 +1,7 @@
 """Money of one process: what was spent and what is held, by account.
 
-What is held counts as spent until it is settled or its lease lapses. An account is
-kept for an hour after its period.
+What is held counts as spent until it is settled, or has lapsed and the ledger was
+asked. An account is kept for an hour after its period.
 """
 
 from collections import OrderedDict
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from carrel.domain.ids import RequestId
-from carrel.limits.meter import Account, Ceiling, Exhausted, Granted, Hold, Unknown
+from carrel.limits.meter import Account, Ceiling, Exhausted, Granted, Hold, Learnt, Unknown
 
 KEPT_AFTER_PERIOD = timedelta(hours=1)
 
@@ -32,17 +32,14 @@ class _Money:
         amount, _ = self.holds.pop(request_id, (0, 0))
         self.held -= amount
 
-    def drop_lapsed(self, now_ms: int) -> bool:
-        """Whether there were any."""
-        found = False
+    def lapsed(self, now_ms: int) -> bool:
+        """Whether some hold's time is over."""
         # A renewal moves a hold to the end: the first ones lapse first.
-        while self.holds:
-            request_id, (_, until_ms) = next(iter(self.holds.items()))
-            if until_ms > now_ms:
-                break
-            self.release(request_id)
-            found = True
-        return found
+        return bool(self.holds) and next(iter(self.holds.values()))[1] <= now_ms
+
+    def drop_lapsed(self, now_ms: int) -> None:
+        while self.lapsed(now_ms):
+            self.release(next(iter(self.holds)))
 
 
 class Accounts:
@@ -63,35 +60,40 @@ class Accounts:
         least: int,
         now_ms: int,
     ) -> Granted | Exhausted | Unknown:
-        known = [(each, self._money.get(each.account)) for each in ceilings]
-        if unknown := tuple(each.account for each, money in known if money is None):
-            return Unknown(unknown, now_ms)
-        open_accounts = [(each, money) for each, money in known if money is not None]
-        lapsed = tuple(each.account for each, money in open_accounts if money.drop_lapsed(now_ms))
+        stale: list[Account] = []
+        unknown: list[Account] = []
         amount, tightest = wanted, ceilings[0].account
-        for each, money in open_accounts:
-            left = each.limit - money.spent - money.held
-            if left < amount:
+        for each in ceilings:
+            money = self._money.get(each.account)
+            left = each.limit - money.spent - money.held if money else 0
+            lapsed = money is not None and money.lapsed(now_ms)
+            if lapsed:
+                stale.append(each.account)
+            if money is None or (lapsed and left < least):
+                unknown.append(each.account)
+            elif left < amount:
                 amount, tightest = left, each.account
+        if unknown:
+            return Unknown(tuple(unknown), now_ms)
         if amount < least:
-            return Exhausted(tightest, lapsed)
-        for _, money in open_accounts:
-            money.hold(request_id, amount, now_ms + self._lease_ms)
-        return Granted(amount, lapsed)
+            return Exhausted(tightest)
+        for each in ceilings:
+            self._money[each.account].hold(request_id, amount, now_ms + self._lease_ms)
+        return Granted(amount, Unknown(tuple(stale), now_ms) if stale else None)
 
-    def knows(self, account: Account) -> bool:
-        return account in self._money
-
-    def learn(self, account: Account, spent: int, today: datetime) -> None:
-        if money := self._money.get(account):
-            money.spent = max(money.spent, spent)
+    def learn(self, learnt: Learnt, today: datetime) -> None:
+        if money := self._money.get(learnt.account):
+            money.drop_lapsed(learnt.asked_at_ms)
+            money.spent = max(money.spent, learnt.spent)
+            return
+        if learnt.only_known:
             return
         for _ in range(2):
             if self._money:
                 oldest = next(iter(self._money))
                 if oldest.period.end + KEPT_AFTER_PERIOD < today:
                     del self._money[oldest]
-        self._money[account] = _Money(spent)
+        self._money[learnt.account] = _Money(learnt.spent)
 
     def renew(self, hold: Hold, now_ms: int) -> None:
         for account in hold.accounts:

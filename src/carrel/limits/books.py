@@ -12,13 +12,13 @@ its holds back (each looks for a loss every two seconds) and has written its las
 import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
 from carrel.domain.errors import CarrelError, Unavailable
 from carrel.domain.ids import TenantId
-from carrel.limits.meter import Account, Meter, Unknown
+from carrel.limits.meter import Account, Learnt, Meter, Unknown
 from carrel.redis.replicas import Replicas
 
 RECOVERY_SECONDS = 3.0
@@ -66,19 +66,23 @@ class Books:
             self._audited[account] = self._mark
             await self._ask(tenant_id, account, unknown.asked_at_ms, counted)
 
-    def audit(self, tenant_id: TenantId, account: Account, *, lapsed: bool) -> None:
-        """See to it, in the background, that the meter has at least what the ledger has.
+    def audit(
+        self, tenant_id: TenantId, accounts: Sequence[Account], stale: Unknown | None
+    ) -> None:
+        """Learn *stale* accounts in the background, and each one once for each of Redis's memories.
 
-        A hold that *lapsed* was of a replica that died, or was cut off: what it spent
-        may be known to the ledger alone. And a Redis may have been restarted from an old
-        copy of its memory: so each account is looked at once for each such memory.
+        For a Redis may have been restarted from an old copy of its memory.
         """
-        if account in self._auditing or not (lapsed or self._audited.get(account) != self._mark):
-            return
-        self._audited[account] = self._mark
+        for account in accounts:
+            lapsed = stale is not None and account in stale.accounts
+            if account in self._auditing:
+                continue
+            if lapsed or self._audited.get(account) != self._mark:
+                self._audited[account] = self._mark
+                asked_at_ms = stale.asked_at_ms if stale and lapsed else 0
+                _start(self._auditing, account, self._audit(tenant_id, account, asked_at_ms))
         while len(self._audited) > MAX_AUDITED:
             self._audited.popitem(last=False)
-        _start(self._auditing, account, self._audit(tenant_id, account))
 
     async def close(self) -> None:
         tasks = [*self._asking.values(), *self._auditing.values()]
@@ -111,17 +115,20 @@ class Books:
 
         async def ask() -> None:
             spent = await self._ledger(tenant_id, account.scope, account.period.start)
-            await self._meter.learn(tenant_id, account, counted(account, spent), asked_at_ms)
+            await self._meter.learn(
+                tenant_id, Learnt(account, counted(account, spent), asked_at_ms)
+            )
 
         asking = self._asking.get(account) or _start(self._asking, account, ask())
         # A request that is cancelled leaves the others their answer.
         await asyncio.shield(asking)
 
-    async def _audit(self, tenant_id: TenantId, account: Account) -> None:
+    async def _audit(self, tenant_id: TenantId, account: Account, asked_at_ms: int) -> None:
         await asyncio.sleep(AUDIT_AFTER_SECONDS)  # until the ledger has the last second
         try:
             spent = await self._ledger(tenant_id, account.scope, account.period.start)
-            await self._meter.learn(tenant_id, account, spent, None)
+            learnt = Learnt(account, spent, asked_at_ms, only_known=True)
+            await self._meter.learn(tenant_id, learnt)
         except CarrelError:
             self._audited.pop(account, None)  # the next reservation asks again
 

@@ -33,7 +33,7 @@ from carrel.redis.replicas import Replicas
 from carrel.telemetry import metrics
 
 TICK_SECONDS = 1.0
-RENEW_SECONDS = 10.0
+RENEW_SECONDS = 8.0
 
 
 class Gate:
@@ -125,8 +125,7 @@ class Gate:
             # Redis may have granted it, or may yet: settled first, it can't be held.
             self._end(Finish(tenant_id, hold=wish.hold))
             raise
-        accounts = tuple(ceiling.account for ceiling in ceilings)
-        reservation = Reservation(tenant_id, request_id, amount, accounts, local)
+        reservation = Reservation(tenant_id, request_id, amount, wish.accounts, local)
         self._reservations.add(reservation)
         return reservation
 

@@ -12,19 +12,19 @@ from carrel.domain.ids import RequestId, TenantId
 from carrel.limits.accounts import Accounts
 from carrel.limits.buckets import Buckets
 from carrel.limits.meter import (
-    Account,
     Ceiling,
     Exhausted,
     Finish,
     Granted,
     Hold,
+    Learnt,
     Lease,
     Scope,
     Unknown,
     Verdict,
 )
 
-LEASE_SECONDS = 30.0
+LEASE_SECONDS = 25.0
 REMEMBERED_MS = 300_000
 
 
@@ -79,16 +79,8 @@ class MemoryMeter:
             self._granted[request_id] = answer.amount, now_ms
         return answer
 
-    async def learn(
-        self,
-        tenant_id: TenantId,
-        account: Account,
-        spent: int,
-        asked_at_ms: int | None,
-    ) -> None:
-        if asked_at_ms is None and not self._accounts.knows(account):
-            return
-        self._accounts.learn(account, spent, datetime.now(UTC))
+    async def learn(self, tenant_id: TenantId, learnt: Learnt) -> None:
+        self._accounts.learn(learnt, datetime.now(UTC))
 
     async def renew(self, leases: Sequence[Lease], holds: Sequence[Hold]) -> None:
         now_ms = self._now()

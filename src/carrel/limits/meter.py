@@ -60,11 +60,22 @@ class Ceiling:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """What was spent on *accounts* has to be learnt: they are new, or have lapsed holds.
+
+    *asked_at_ms* is the meter's time, which `learn` wants back.
+    """
+
+    accounts: tuple[Account, ...]
+    asked_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Granted:
-    """*amount* micro-dollars are held; *lapsed*: accounts with holds whose holder went silent."""
+    """*amount* micro-dollars are held. *stale*: accounts with lapsed holds, to be learnt soon."""
 
     amount: int
-    lapsed: tuple[Account, ...] = ()
+    stale: Unknown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +83,19 @@ class Exhausted:
     """Not even the least fits into *account*."""
 
     account: Account
-    lapsed: tuple[Account, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
-    """What was spent on *accounts* has to be learnt first.
+class Learnt:
+    """At least *spent* was spent on *account*, says a ledger asked at *asked_at_ms*.
 
-    *asked_at_ms* is the meter's time; `learn` wants it back.
+    *only_known*: an account that the meter does not know is to remain so.
     """
 
-    accounts: tuple[Account, ...]
+    account: Account
+    spent: int
     asked_at_ms: int
+    only_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +152,13 @@ class Meter(Protocol):
     ) -> Granted | Exhausted | Unknown:
         """Hold *wanted*, or what every account has left if that is less, but not below *least*.
 
+        A hold that lapsed counts until its account is learnt: who held it may have spent it.
         Asked again for the same request, the answer is what it holds already.
         """
         ...
 
-    async def learn(
-        self, tenant_id: TenantId, account: Account, spent: int, asked_at_ms: int | None
-    ) -> None:
-        """Take note that at least *spent* was spent, by a ledger asked at *asked_at_ms*.
-
-        None: only if the account is known.
-        """
+    async def learn(self, tenant_id: TenantId, learnt: Learnt) -> None:
+        """Take note of what a ledger says. Holds that had lapsed when it was asked are free."""
         ...
 
     async def renew(self, leases: Sequence[Lease], holds: Sequence[Hold]) -> None:

@@ -35,10 +35,13 @@ class Wish:
     least: int
 
     @property
+    def accounts(self) -> tuple[Account, ...]:
+        return tuple(ceiling.account for ceiling in self.ceilings)
+
+    @property
     def hold(self) -> Hold:
         """What it may hold, when nobody knows how much."""
-        accounts = tuple(ceiling.account for ceiling in self.ceilings)
-        return Hold(self.tenant_id, self.request_id, accounts, 0)
+        return Hold(self.tenant_id, self.request_id, self.accounts, 0)
 
 
 class Money:
@@ -130,11 +133,9 @@ async def _granted(
         if isinstance(answer, Unknown):
             await books.learn(wish.tenant_id, answer, counted)
             continue
-        for ceiling in wish.ceilings:
-            lapsed = ceiling.account in answer.lapsed
-            books.audit(wish.tenant_id, ceiling.account, lapsed=lapsed)
         if isinstance(answer, Exhausted):
             raise _exhausted(answer.account)
+        books.audit(wish.tenant_id, wish.accounts, answer.stale)
         return answer.amount
     raise Unavailable("what was spent can't be learnt now; try again shortly")
 

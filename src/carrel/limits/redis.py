@@ -16,6 +16,7 @@ from carrel.limits.meter import (
     Finish,
     Granted,
     Hold,
+    Learnt,
     Lease,
     Load,
     Scope,
@@ -26,7 +27,7 @@ from carrel.limits.rate import MAX_LIMIT
 from carrel.redis.client import RedisClient, Run
 from carrel.redis.script import read_script
 
-LEASE_SECONDS = 30.0
+LEASE_SECONDS = 25.0
 REMEMBERED_SECONDS = 900
 LEDGER_DELAY_SECONDS = 1.0
 KEPT_AFTER_PERIOD_MS = 3_600_000
@@ -94,28 +95,27 @@ class RedisMeter:
         limits = (ceiling.limit for ceiling in ceilings)
         arguments = [self._ahead_ms(), request_id, wanted, least, *timing, *limits]
         answer: list[Any] = await self._client.run(_RESERVE, keys, arguments)
-        rest: list[int] = answer[1:]
+        numbers: list[int] = answer[1:]
         match answer[0]:
             case b"granted":
-                return Granted(rest[0], tuple(accounts[i - 1] for i in rest[1:]))
+                now_ms, amount, *stale = numbers
+                named = tuple(accounts[i - 1] for i in stale)
+                return Granted(amount, Unknown(named, now_ms) if named else None)
             case b"exhausted":
-                named = tuple(accounts[i - 1] for i in rest)
-                return Exhausted(named[0], named[1:])
+                return Exhausted(accounts[numbers[1] - 1])
             case b"unknown":
-                return Unknown(tuple(accounts[i - 1] for i in rest[1:]), rest[0])
+                return Unknown(tuple(accounts[i - 1] for i in numbers[1:]), numbers[0])
             case _:
                 raise ValueError(f"request {request_id} has finished")
 
-    async def learn(
-        self, tenant_id: TenantId, account: Account, spent: int, asked_at_ms: int | None
-    ) -> None:
-        asked = -1 if asked_at_ms is None else asked_at_ms
-        left = account.period.end - datetime.now(UTC)
+    async def learn(self, tenant_id: TenantId, learnt: Learnt) -> None:
+        left = learnt.account.period.end - datetime.now(UTC)
         kept_ms = max(0, int(left.total_seconds() * 1000)) + KEPT_AFTER_PERIOD_MS
+        timing = (learnt.asked_at_ms, self._delay_ms, kept_ms)
         await self._client.run(
             _LEARN,
-            _Keys(tenant_id).account(account),
-            [self._ahead_ms(), spent, asked, self._delay_ms, kept_ms],
+            _Keys(tenant_id).account(learnt.account),
+            [self._ahead_ms(), learnt.spent, *timing, int(learnt.only_known)],
         )
 
     async def renew(self, leases: Sequence[Lease], holds: Sequence[Hold]) -> None:
