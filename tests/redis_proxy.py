@@ -21,6 +21,7 @@ class RedisProxy:
         self.connections = 0
         self.requested = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._passing: set[asyncio.Future[list[None]]] = set()
         self._port = 0
 
     @property
@@ -39,8 +40,10 @@ class RedisProxy:
         self._port = server.sockets[0].getsockname()[1]
         async with server:
             yield self
+            self.refuses = True
             self.replies.set()
             self.cut()
+            await asyncio.gather(*self._passing)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refuses:
@@ -54,12 +57,13 @@ class RedisProxy:
             writer.transport.abort()
             return
         self._writers |= {writer, far_writer}
-        try:
-            async with asyncio.TaskGroup() as both:
-                both.create_task(self._pass_on(reader, far_writer, reply=False))
-                both.create_task(self._pass_on(far_reader, writer, reply=True))
-        finally:
-            self._writers -= {writer, far_writer}
+        there = self._pass_on(reader, far_writer, reply=False)
+        back = self._pass_on(far_reader, writer, reply=True)
+        passing = asyncio.gather(there, back)
+        self._passing.add(passing)
+        await passing
+        self._passing.discard(passing)
+        self._writers -= {writer, far_writer}
 
     async def _pass_on(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, reply: bool

@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -34,14 +34,22 @@ class Travel:
 
 @dataclass
 class BookLedger:
-    """A ledger of known sums, that counts how often it was asked."""
+    """A ledger of known sums, that counts how often it was asked for one."""
 
     spent: Counter[str] = field(default_factory=Counter[str])
+    requests: dict[RequestId, int] = field(default_factory=dict[RequestId, int])
     asked: int = 0
 
-    async def __call__(self, _: TenantId, scope: str, __: datetime) -> int:
+    async def spent_since(self, tenant_id: TenantId, scope: str, start: datetime) -> int:
         self.asked += 1
         return self.spent[scope]
+
+    async def spent_by(
+        self,
+        tenant_id: TenantId,
+        requests: Collection[RequestId],
+    ) -> dict[RequestId, int]:
+        return {each: self.requests[each] for each in requests if each in self.requests}
 
 
 @dataclass

@@ -20,6 +20,7 @@ from carrel.limits.meter import (
     Learnt,
     Lease,
     Scope,
+    Silent,
     Unknown,
 )
 from carrel.limits.period import period_of
@@ -397,21 +398,42 @@ async def test_an_unknown_account_holds_nothing_on_the_known_ones(world: World):
     assert (await reserve(world, 9 * DOLLAR, 1)).amount_micro_usd == 4 * DOLLAR
 
 
-async def test_a_lapsed_hold_counts_until_the_ledger_was_asked(world: World):
-    await reserve(world, 3 * DOLLAR)  # by a replica that spent $2.50 of it, and died
+async def test_the_hold_of_the_dead_counts_until_the_ledger_was_asked(world: World):
+    dead = world.request()
+    await world.gate.reserve(TENANT, dead, DAY, 3 * DOLLAR, 3 * DOLLAR)
+    world.ledger.requests[dead] = DOLLAR * 5 // 2  # it spent most of it, and said so
     world.travel.on(26)
     ceilings = [Ceiling(DAY_ACCOUNT, 5 * DOLLAR)]
     enough = await world.meter.reserve(TENANT, world.request(), ceilings, DOLLAR, 1)
-    assert isinstance(enough, Granted)
-    assert enough.stale
-    assert enough.stale.accounts == (DAY_ACCOUNT,)
-    too_little = await world.meter.reserve(
-        TENANT, world.request(), ceilings, 2 * DOLLAR, 2 * DOLLAR
-    )
-    assert isinstance(too_little, Unknown)
-    world.ledger.spent["tenant:ten_a"] = 5 * DOLLAR // 2
-    rest = await reserve(world, 2 * DOLLAR, DOLLAR + 1)
+    assert enough == Granted(DOLLAR, silent=(DAY_ACCOUNT,))
+    wanted = 2 * DOLLAR
+    too_little = await world.meter.reserve(TENANT, world.request(), ceilings, wanted, wanted)
+    assert too_little == Silent((DAY_ACCOUNT,))
+    rest = await reserve(world, wanted, DOLLAR + 1)
     assert rest.amount_micro_usd == DOLLAR * 3 // 2
+
+
+async def test_the_dead_who_turn_out_to_live_are_counted_once(world: World):
+    dead = world.request()
+    late = await world.gate.reserve(TENANT, dead, DAY, 5 * DOLLAR, 5 * DOLLAR)
+    world.ledger.requests[dead] = DOLLAR
+    world.travel.on(26)
+    rest = await reserve(world, 9 * DOLLAR, 1)
+    assert rest.amount_micro_usd == 4 * DOLLAR
+    await world.gate.finish(None, rest)
+    await world.gate.finish(None, late, spent_micro_usd=DOLLAR)
+    assert (await reserve(world, 9 * DOLLAR, 1)).amount_micro_usd == 4 * DOLLAR
+
+
+async def test_a_hold_that_is_renewed_meanwhile_is_not_reaped(world: World):
+    alive = await reserve(world, 5 * DOLLAR)
+    world.travel.on(26)
+    held = await world.meter.silent(TENANT, DAY_ACCOUNT)
+    assert held == {alive.request_id: 5 * DOLLAR}
+    await world.gate._renew()
+    await world.meter.reap(TENANT, DAY_ACCOUNT, [(alive.request_id, 5 * DOLLAR, 0)])
+    with pytest.raises(BudgetExhausted):
+        await reserve(world, 1)
 
 
 async def test_a_renewal_puts_back_what_had_lapsed(world: World):

@@ -1,7 +1,7 @@
 """Money of one process: what was spent and what is held, by account.
 
-What is held counts as spent until it is settled, or has lapsed and the ledger was
-asked. An account is kept for an hour after its period.
+What is held counts as spent until it is settled or reaped. An account is kept for an
+hour after its period.
 """
 
 from collections import OrderedDict
@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from carrel.domain.ids import RequestId
-from carrel.limits.meter import Account, Ceiling, Exhausted, Granted, Hold, Learnt, Unknown
+from carrel.limits.meter import (
+    Account,
+    Answer,
+    Ceiling,
+    Exhausted,
+    Granted,
+    Hold,
+    Learnt,
+    Silent,
+    Unknown,
+)
 
 KEPT_AFTER_PERIOD = timedelta(hours=1)
 
@@ -23,6 +33,8 @@ class _Money:
         default_factory=dict[RequestId, tuple[int, int]]
     )
 
+    reaped: dict[RequestId, int] = field(default_factory=dict[RequestId, int])
+
     def hold(self, request_id: RequestId, amount: int, until_ms: int) -> None:
         self.release(request_id)
         self.holds[request_id] = amount, until_ms
@@ -32,14 +44,14 @@ class _Money:
         amount, _ = self.holds.pop(request_id, (0, 0))
         self.held -= amount
 
-    def lapsed(self, now_ms: int) -> bool:
-        """Whether some hold's time is over."""
-        # A renewal moves a hold to the end: the first ones lapse first.
-        return bool(self.holds) and next(iter(self.holds.values()))[1] <= now_ms
-
-    def drop_lapsed(self, now_ms: int) -> None:
-        while self.lapsed(now_ms):
-            self.release(next(iter(self.holds)))
+    def silent(self, now_ms: int) -> dict[RequestId, int]:
+        """What was not renewed in time."""
+        found: dict[RequestId, int] = {}
+        for request_id, (amount, until_ms) in self.holds.items():
+            if until_ms > now_ms:  # a renewal moves a hold to the end: the first lapse first
+                break
+            found[request_id] = amount
+        return found
 
 
 class Accounts:
@@ -59,31 +71,50 @@ class Accounts:
         wanted: int,
         least: int,
         now_ms: int,
-    ) -> Granted | Exhausted | Unknown:
-        stale: list[Account] = []
+    ) -> Answer:
+        silent: list[Account] = []
         unknown: list[Account] = []
+        blocked: list[Account] = []
         amount, tightest = wanted, ceilings[0].account
         for each in ceilings:
             money = self._money.get(each.account)
-            left = each.limit - money.spent - money.held if money else 0
-            lapsed = money is not None and money.lapsed(now_ms)
-            if lapsed:
-                stale.append(each.account)
-            if money is None or (lapsed and left < least):
+            if money is None:
                 unknown.append(each.account)
-            elif left < amount:
+                continue
+            left = each.limit - money.spent - money.held
+            if money.silent(now_ms):
+                silent.append(each.account)
+                if left < least:
+                    blocked.append(each.account)
+            if left < amount:
                 amount, tightest = left, each.account
         if unknown:
             return Unknown(tuple(unknown), now_ms)
+        if blocked:
+            return Silent(tuple(blocked))
         if amount < least:
             return Exhausted(tightest)
         for each in ceilings:
             self._money[each.account].hold(request_id, amount, now_ms + self._lease_ms)
-        return Granted(amount, Unknown(tuple(stale), now_ms) if stale else None)
+        return Granted(amount, tuple(silent))
+
+    def silent(self, account: Account, now_ms: int) -> dict[RequestId, int]:
+        money = self._money.get(account)
+        return money.silent(now_ms) if money else {}
+
+    def reap(
+        self, account: Account, dead: Sequence[tuple[RequestId, int, int]], now_ms: int
+    ) -> None:
+        money = self._money.get(account)
+        still_silent = money.silent(now_ms) if money else {}
+        for request_id, _, spent in dead:
+            if money and request_id in still_silent:
+                money.release(request_id)
+                money.spent += spent
+                money.reaped[request_id] = spent
 
     def learn(self, learnt: Learnt, today: datetime) -> None:
         if money := self._money.get(learnt.account):
-            money.drop_lapsed(learnt.asked_at_ms)
             money.spent = max(money.spent, learnt.spent)
             return
         if learnt.only_known:
@@ -105,4 +136,4 @@ class Accounts:
         for account in hold.accounts:
             if money := self._money.get(account):
                 money.release(hold.request_id)
-                money.spent += spent
+                money.spent += spent - money.reaped.pop(hold.request_id, 0)

@@ -21,7 +21,7 @@ from carrel.domain.errors import CarrelError
 from carrel.domain.ids import RequestId, TenantId
 from carrel.domain.tenant import Limits
 from carrel.limits import rate
-from carrel.limits.books import RECOVERY_SECONDS, SpentSoFar
+from carrel.limits.books import RECOVERY_SECONDS, Ledger
 from carrel.limits.handles import Admission, Budget, Reservation
 from carrel.limits.memory import MemoryMeter
 from carrel.limits.meter import Account, Ceiling, Finish, Lease, Meter, Scope, Verdict
@@ -45,7 +45,7 @@ class Gate:
 
     def __init__(
         self,
-        ledger: SpentSoFar,
+        ledger: Ledger,
         *,
         local: MemoryMeter,
         shared: Meter | None = None,

@@ -12,15 +12,15 @@ from carrel.domain.ids import RequestId, TenantId
 from carrel.limits.accounts import Accounts
 from carrel.limits.buckets import Buckets
 from carrel.limits.meter import (
+    Account,
+    Answer,
     Ceiling,
-    Exhausted,
     Finish,
     Granted,
     Hold,
     Learnt,
     Lease,
     Scope,
-    Unknown,
     Verdict,
 )
 
@@ -68,7 +68,7 @@ class MemoryMeter:
         ceilings: Sequence[Ceiling],
         wanted: int,
         least: int,
-    ) -> Granted | Exhausted | Unknown:
+    ) -> Answer:
         now_ms = self._now()
         if request_id in self._settled:
             raise ValueError(f"request {request_id} has finished")
@@ -81,6 +81,14 @@ class MemoryMeter:
 
     async def learn(self, tenant_id: TenantId, learnt: Learnt) -> None:
         self._accounts.learn(learnt, datetime.now(UTC))
+
+    async def silent(self, tenant_id: TenantId, account: Account) -> dict[RequestId, int]:
+        return self._accounts.silent(account, self._now())
+
+    async def reap(
+        self, tenant_id: TenantId, account: Account, dead: Sequence[tuple[RequestId, int, int]]
+    ) -> None:
+        self._accounts.reap(account, dead, self._now())
 
     async def renew(self, leases: Sequence[Lease], holds: Sequence[Hold]) -> None:
         now_ms = self._now()

@@ -61,7 +61,7 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """What was spent on *accounts* has to be learnt: they are new, or have lapsed holds.
+    """What was spent on *accounts* has to be learnt.
 
     *asked_at_ms* is the meter's time, which `learn` wants back.
     """
@@ -71,11 +71,18 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+class Silent:
+    """Too little is left of *accounts*, but they have holds that were not renewed: see `reap`."""
+
+    accounts: tuple[Account, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Granted:
-    """*amount* micro-dollars are held. *stale*: accounts with lapsed holds, to be learnt soon."""
+    """*amount* micro-dollars are held. *silent*: accounts with holds that were not renewed."""
 
     amount: int
-    stale: Unknown | None = None
+    silent: tuple[Account, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,9 @@ class Exhausted:
     """Not even the least fits into *account*."""
 
     account: Account
+
+
+Answer = Granted | Exhausted | Unknown | Silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +159,27 @@ class Meter(Protocol):
         ceilings: Sequence[Ceiling],
         wanted: int,
         least: int,
-    ) -> Granted | Exhausted | Unknown:
+    ) -> Answer:
         """Hold *wanted*, or what every account has left if that is less, but not below *least*.
 
-        A hold that lapsed counts until its account is learnt: who held it may have spent it.
+        A hold that was not renewed in time counts until it is reaped: who held it is dead,
+        and may have spent it.
         Asked again for the same request, the answer is what it holds already.
         """
         ...
 
     async def learn(self, tenant_id: TenantId, learnt: Learnt) -> None:
-        """Take note of what a ledger says. Holds that had lapsed when it was asked are free."""
+        """Take note of what a ledger says."""
+        ...
+
+    async def silent(self, tenant_id: TenantId, account: Account) -> dict[RequestId, int]:
+        """The holds on *account* that were not renewed in time: micro-dollars by request."""
+        ...
+
+    async def reap(
+        self, tenant_id: TenantId, account: Account, dead: Sequence[tuple[RequestId, int, int]]
+    ) -> None:
+        """End holds, given as (request, held, spent), unless they were renewed meanwhile."""
         ...
 
     async def renew(self, leases: Sequence[Lease], holds: Sequence[Hold]) -> None:

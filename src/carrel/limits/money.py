@@ -10,9 +10,9 @@ from typing import Literal
 
 from carrel.domain.errors import BudgetExhausted, Unavailable
 from carrel.domain.ids import RequestId, TenantId
-from carrel.limits.books import Books, Recovering, SpentSoFar
+from carrel.limits.books import Books, Ledger, Recovering
 from carrel.limits.memory import MemoryMeter
-from carrel.limits.meter import Account, Ceiling, Exhausted, Finish, Hold, Meter, Unknown
+from carrel.limits.meter import Account, Ceiling, Exhausted, Finish, Hold, Meter, Silent, Unknown
 from carrel.limits.undelivered import Undelivered
 from carrel.redis.errors import SharedStateDown
 from carrel.redis.replicas import Replicas
@@ -49,7 +49,7 @@ class Money:
 
     def __init__(
         self,
-        ledger: SpentSoFar,
+        ledger: Ledger,
         local: MemoryMeter,
         shared: Meter | None,
         replicas: Replicas | None,
@@ -132,11 +132,13 @@ async def _granted(
         )
         if isinstance(answer, Unknown):
             await books.learn(wish.tenant_id, answer, counted)
-            continue
-        if isinstance(answer, Exhausted):
+        elif isinstance(answer, Silent):
+            await books.reap(wish.tenant_id, answer.accounts)
+        elif isinstance(answer, Exhausted):
             raise _exhausted(answer.account)
-        books.audit(wish.tenant_id, wish.accounts, answer.stale)
-        return answer.amount
+        else:
+            books.look_after(wish.tenant_id, wish.accounts, answer.silent)
+            return answer.amount
     raise Unavailable("what was spent can't be learnt now; try again shortly")
 
 

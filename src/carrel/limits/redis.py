@@ -11,6 +11,7 @@ from typing import Any
 from carrel.domain.ids import RequestId, TenantId
 from carrel.limits.meter import (
     Account,
+    Answer,
     Ceiling,
     Exhausted,
     Finish,
@@ -20,6 +21,7 @@ from carrel.limits.meter import (
     Lease,
     Load,
     Scope,
+    Silent,
     Unknown,
     Verdict,
 )
@@ -33,9 +35,9 @@ LEDGER_DELAY_SECONDS = 1.0
 KEPT_AFTER_PERIOD_MS = 3_600_000
 RENEWALS_AT_ONCE = 100
 
-_ADMIT, _RESERVE, _LEARN, _RENEW, _FINISH = (
+_ADMIT, _RESERVE, _LEARN, _SILENT, _REAP, _RENEW, _FINISH = (
     read_script("carrel.limits", "prelude", name)
-    for name in ("admit", "reserve", "learn", "renew", "finish")
+    for name in ("admit", "reserve", "learn", "silent", "reap", "renew", "finish")
 )
 
 
@@ -85,7 +87,7 @@ class RedisMeter:
         ceilings: Sequence[Ceiling],
         wanted: int,
         least: int,
-    ) -> Granted | Exhausted | Unknown:
+    ) -> Answer:
         key = _Keys(tenant_id)
         accounts = [ceiling.account for ceiling in ceilings]
         keys = [key.request(request_id)]
@@ -98,11 +100,11 @@ class RedisMeter:
         numbers: list[int] = answer[1:]
         match answer[0]:
             case b"granted":
-                now_ms, amount, *stale = numbers
-                named = tuple(accounts[i - 1] for i in stale)
-                return Granted(amount, Unknown(named, now_ms) if named else None)
+                return Granted(numbers[0], tuple(accounts[i - 1] for i in numbers[1:]))
             case b"exhausted":
-                return Exhausted(accounts[numbers[1] - 1])
+                return Exhausted(accounts[numbers[0] - 1])
+            case b"silent":
+                return Silent(tuple(accounts[i - 1] for i in numbers))
             case b"unknown":
                 return Unknown(tuple(accounts[i - 1] for i in numbers[1:]), numbers[0])
             case _:
@@ -117,6 +119,20 @@ class RedisMeter:
             _Keys(tenant_id).account(learnt.account),
             [self._ahead_ms(), learnt.spent, *timing, int(learnt.only_known)],
         )
+
+    async def silent(self, tenant_id: TenantId, account: Account) -> dict[RequestId, int]:
+        _, holds, _ = _Keys(tenant_id).account(account)
+        members: list[bytes] = await self._client.run(_SILENT, [holds], [self._ahead_ms()])
+        parted = (member.decode().partition(":") for member in members)
+        return {RequestId(request): int(amount) for amount, _, request in parted}
+
+    async def reap(
+        self, tenant_id: TenantId, account: Account, dead: Sequence[tuple[RequestId, int, int]]
+    ) -> None:
+        arguments: list[str | int] = [self._ahead_ms()]
+        for request_id, held, spent in dead:
+            arguments += [f"{held}:{request_id}", request_id, spent]
+        await self._client.run(_REAP, _Keys(tenant_id).account(account)[:2], arguments)
 
     async def renew(self, leases: Sequence[Lease], holds: Sequence[Hold]) -> None:
         runs = [*map(self._lease_renewal, leases), *map(self._hold_renewal, holds)]

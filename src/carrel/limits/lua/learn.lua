@@ -8,8 +8,6 @@ local sum, asked, delay = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]
 local spent = redis.call('HGET', account, 'spent')
 if not spent and ARGV[6] == '1' then return 0 end
 
--- What the dead had spent is in the sum: what they held is free.
-redis.call('ZREMRANGEBYSCORE', holds, '-inf', asked)
 local held = 0
 for _, member in ipairs(redis.call('ZRANGE', holds, 0, -1)) do
   held = held + amount_of(member)
