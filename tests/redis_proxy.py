@@ -39,11 +39,13 @@ class RedisProxy:
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self._port = server.sockets[0].getsockname()[1]
         async with server:
-            yield self
-            self.refuses = True
-            self.replies.set()
-            self.cut()
-            await asyncio.gather(*self._passing)
+            try:
+                yield self
+            finally:
+                self.refuses = True
+                self.replies.set()
+                self.cut()
+                await asyncio.gather(*self._passing)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refuses:

@@ -179,8 +179,11 @@ async def test_it_comes_back_by_itself(proxy: RedisProxy, caplog: pytest.LogCapt
 async def test_idle_connections_to_a_redis_that_restarted_are_not_used(proxy: RedisProxy):
     async with connected(proxy.url) as redis:
         await asyncio.gather(*(redis.call("PING") for _ in range(16)))
+        assert redis._connections.idle == 16
         proxy.cut()
-        await asyncio.sleep(0.01)  # the ends of the connections arrive
+        for connection in redis._connections._idle:
+            while not await connection.can_read():
+                await asyncio.sleep(0)  # its end arrives
         for _ in range(50):
             assert await redis.call("PING") == b"PONG"
 
@@ -198,6 +201,16 @@ async def test_a_stopped_redis_counts_as_down_for_those_who_wait_as_well():
             service.process.send_signal(signal.SIGCONT)
 
 
+async def test_those_who_have_waited_long_enough_do_not_disturb_the_others(proxy: RedisProxy):
+    async with connected(proxy.url, connections=1, budget_seconds=0.002) as redis:
+        proxy.replies.clear()
+        for _ in range(20):
+            calls = [asyncio.create_task(redis.call("PING")) for _ in range(30)]
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} == {SharedStateDown}
+            redis._breaker.succeeded()
+
+
 async def test_more_calls_than_connections_all_get_their_replies(redis_url: str):
     async with connected(redis_url, connections=3) as redis:
         replies = await asyncio.gather(*(redis.call("ECHO", str(n)) for n in range(500)))
@@ -210,8 +223,8 @@ async def test_over_a_unix_socket(tmp_path: Path):
         pytest.skip("redis-server is not installed")
     path = tmp_path / "redis.sock"
     with running([server, "--port", "0", "--unixsocket", str(path), "--save", ""]):
-        await appears(path)
-        async with connected(f"unix://{path}?db=3") as redis:
+        async with connected(f"unix://{path}?db=3", probe_seconds=0) as redis:
+            await answers(redis)
             assert await redis.call("SET", "a", "1") == b"OK"
             assert redis._connections.where == str(path)
 
@@ -231,11 +244,11 @@ async def test_over_tls(tmp_path: Path):
     )
     port = services._free_port()
     tls = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
-    path = tmp_path / "redis.sock"
-    options = [*tls, "--tls-auth-clients", "no", "--unixsocket", str(path), "--save", ""]
+    options = [*tls, "--tls-auth-clients", "no", "--save", ""]
     with running([server, "--port", "0", *options]):
-        await appears(path)
-        async with connected(f"rediss://localhost:{port}?ssl_ca_certs={certificate}") as redis:
+        url = f"rediss://localhost:{port}?ssl_ca_certs={certificate}"
+        async with connected(url, probe_seconds=0) as redis:
+            await answers(redis)
             assert await redis.call("PING") == b"PONG"
         async with connected(f"rediss://localhost:{port}") as redis:  # a certificate of nobody's
             with pytest.raises(SharedStateDown):
@@ -295,6 +308,10 @@ def running(command: list[str]):
             process.terminate()
 
 
-async def appears(path: Path) -> None:
-    while not path.exists():  # noqa: ASYNC110 - a process makes it
+async def answers(redis: RedisClient) -> None:
+    """Wait for a Redis that is starting."""
+    while True:
+        with contextlib.suppress(SharedStateDown):
+            await redis.call("PING")
+            return
         await asyncio.sleep(0.01)

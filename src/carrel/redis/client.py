@@ -157,7 +157,8 @@ class RedisClient:
             self._connections.drop_idle()
             now = asyncio.get_running_loop().time()
             for waiting in self._waiting:
-                waiting.reschedule(now)
+                if not waiting.expired():
+                    waiting.reschedule(now)
 
 
 def _rest(run: Run) -> tuple[Argument, ...]:
