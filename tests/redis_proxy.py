@@ -18,6 +18,7 @@ class RedisProxy:
         self.refuses = False
         self.replies = asyncio.Event()
         self.replies.set()
+        self.attempts = 0
         self.connections = 0
         self.requested = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -48,6 +49,7 @@ class RedisProxy:
                 await asyncio.gather(*self._passing)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.attempts += 1
         if self.refuses:
             writer.transport.abort()
             return

@@ -148,6 +148,8 @@ class Gate:
             self._reservations.discard(reservation)
         if ending := _ending(admission, reservation, spent_micro_usd, tokens, local=True):
             await self._local.finish(ending)
+        if self._shared is None:
+            return
         if ending := _ending(admission, reservation, spent_micro_usd, tokens, local=False):
             await asyncio.shield(self._end(ending))
 
