@@ -1,32 +1,44 @@
 """Keeps a meter's accounts true to the ledger.
 
 The ledger has what was spent, up to a second ago; the meter has what is held, and the
-last second. A meter that does not know an account asks; the answer is what the
-ledger says, and nothing is granted before.
+last second. Of an account that the meter does not know, it learns what the ledger says
+before anything is granted. Of a hold that was not renewed, because its holder died, it
+learns what that request spent before the rest is granted to another.
 
 A Redis that lost its memory also lost what was held, and the last second. So its
-accounts are learnt `recovery_seconds` after it lost it: by then every replica has put
-its holds back (each looks for a loss every two seconds) and has written its last second.
+accounts are learnt `RECOVERY_SECONDS` after the loss: by then every replica has put its
+holds back (each looks for a loss every two seconds) and has written its last second.
 """
 
 import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from carrel.domain.errors import CarrelError, Unavailable
-from carrel.domain.ids import TenantId
-from carrel.limits.meter import Account, Meter, Unknown
+from carrel.domain.ids import RequestId, TenantId
+from carrel.limits.meter import Account, Learnt, Meter, Unknown
 from carrel.redis.replicas import Replicas
 
 RECOVERY_SECONDS = 3.0
 AUDIT_AFTER_SECONDS = 1.0
 MAX_AUDITED = 10_000
 
-# The micro-dollars spent on a scope since a moment, with the events not yet written.
-SpentSoFar = Callable[[TenantId, str, datetime], Awaitable[int]]
+
+class Ledger(Protocol):
+    """What was spent, in micro-dollars. A request is in it within a second of being settled."""
+
+    async def spent_since(self, tenant_id: TenantId, scope: str, start: datetime) -> int:
+        """The sum of *scope* (`tenant:ten_x` or `key:key_x`) since *start*."""
+        ...
+
+    async def spent_by(
+        self, tenant_id: TenantId, requests: Collection[RequestId]
+    ) -> Mapping[RequestId, int]:
+        """What each of *requests* spent; those without a record are left out."""
+        ...
 
 
 class Recovering(Unavailable):
@@ -39,7 +51,7 @@ class Books:
     def __init__(
         self,
         meter: Meter,
-        ledger: SpentSoFar,
+        ledger: Ledger,
         replicas: Replicas | None = None,
         *,
         recovery_seconds: float = RECOVERY_SECONDS,
@@ -48,7 +60,8 @@ class Books:
         self._ledger = ledger
         self._replicas = replicas
         self._recovery_seconds = recovery_seconds
-        self._asking: dict[Account, asyncio.Task[None]] = {}
+        self._learning: dict[Account, asyncio.Task[None]] = {}
+        self._reaping: dict[Account, asyncio.Task[None]] = {}
         self._auditing: dict[Account, asyncio.Task[None]] = {}
         self._audited: OrderedDict[Account, str] = OrderedDict()
 
@@ -62,26 +75,50 @@ class Books:
             Unavailable: the ledger can't be read.
         """
         await self._await_recovery()
+
+        async def learn(account: Account) -> None:
+            spent = await self._ledger.spent_since(tenant_id, account.scope, account.period.start)
+            learnt = Learnt(account, counted(account, spent), unknown.asked_at_ms)
+            await self._meter.learn(tenant_id, learnt)
+
         for account in unknown.accounts:
             self._audited[account] = self._mark
-            await self._ask(tenant_id, account, unknown.asked_at_ms, counted)
+            await _once(self._learning, account, learn)
 
-    def audit(self, tenant_id: TenantId, account: Account, *, lapsed: bool) -> None:
-        """See to it, in the background, that the meter has at least what the ledger has.
+    async def reap(self, tenant_id: TenantId, accounts: Sequence[Account]) -> None:
+        """End the holds of the dead on *accounts*. Raises as `learn` does."""
 
-        A hold that *lapsed* was of a replica that died, or was cut off: what it spent
-        may be known to the ledger alone. And a Redis may have been restarted from an old
-        copy of its memory: so each account is looked at once for each such memory.
+        async def reap(account: Account) -> None:
+            await self._reap(tenant_id, account)
+
+        for account in accounts:
+            await _once(self._reaping, account, reap)
+
+    def look_after(
+        self, tenant_id: TenantId, accounts: Sequence[Account], silent: Sequence[Account]
+    ) -> None:
+        """Reap *silent* accounts in the background, and audit each once in each Redis's memory.
+
+        For a Redis may have been restarted from an old copy of its memory.
         """
-        if account in self._auditing or not (lapsed or self._audited.get(account) != self._mark):
-            return
-        self._audited[account] = self._mark
+
+        async def reap(account: Account) -> None:
+            await self._reap(tenant_id, account)
+
+        async def audit(account: Account) -> None:
+            await self._audit(tenant_id, account)
+
+        for account in silent:
+            _start(self._reaping, account, reap)
+        for account in accounts:
+            if self._audited.get(account) != self._mark:
+                self._audited[account] = self._mark
+                _start(self._auditing, account, audit)
         while len(self._audited) > MAX_AUDITED:
             self._audited.popitem(last=False)
-        _start(self._auditing, account, self._audit(tenant_id, account))
 
     async def close(self) -> None:
-        tasks = [*self._asking.values(), *self._auditing.values()]
+        tasks = [*self._learning.values(), *self._reaping.values(), *self._auditing.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -100,37 +137,37 @@ class Books:
                 retry_after_seconds=math.ceil(left),
             )
 
-    async def _ask(
-        self,
-        tenant_id: TenantId,
-        account: Account,
-        asked_at_ms: int,
-        counted: Callable[[Account, int], int],
-    ) -> None:
-        """Ask the ledger once, however many requests are waiting for the same account."""
-
-        async def ask() -> None:
-            spent = await self._ledger(tenant_id, account.scope, account.period.start)
-            await self._meter.learn(tenant_id, account, counted(account, spent), asked_at_ms)
-
-        asking = self._asking.get(account) or _start(self._asking, account, ask())
-        # A request that is cancelled leaves the others their answer.
-        await asyncio.shield(asking)
+    async def _reap(self, tenant_id: TenantId, account: Account) -> None:
+        held = await self._meter.silent(tenant_id, account)
+        if held:
+            spent = await self._ledger.spent_by(tenant_id, held.keys())
+            dead = [(request, amount, spent.get(request, 0)) for request, amount in held.items()]
+            await self._meter.reap(tenant_id, account, dead)
 
     async def _audit(self, tenant_id: TenantId, account: Account) -> None:
         await asyncio.sleep(AUDIT_AFTER_SECONDS)  # until the ledger has the last second
         try:
-            spent = await self._ledger(tenant_id, account.scope, account.period.start)
-            await self._meter.learn(tenant_id, account, spent, None)
+            spent = await self._ledger.spent_since(tenant_id, account.scope, account.period.start)
+            await self._meter.learn(tenant_id, Learnt(account, spent, 0, only_known=True))
         except CarrelError:
             self._audited.pop(account, None)  # the next reservation asks again
 
 
+Work = Callable[[Account], Coroutine[Any, Any, None]]
+
+
+async def _once(tasks: dict[Account, asyncio.Task[None]], account: Account, work: Work) -> None:
+    """Do *work*, or wait for it if it is being done: the ledger is asked once for all who wait."""
+    # A request that is cancelled leaves the others their answer.
+    await asyncio.shield(_start(tasks, account, work))
+
+
 def _start(
-    tasks: dict[Account, asyncio.Task[None]], account: Account, work: Coroutine[Any, Any, None]
+    tasks: dict[Account, asyncio.Task[None]], account: Account, work: Work
 ) -> asyncio.Task[None]:
-    task = asyncio.create_task(work)
-    tasks[account] = task
+    if account in tasks:
+        return tasks[account]
+    task = tasks[account] = asyncio.create_task(work(account))
 
     def done(task: asyncio.Task[None]) -> None:
         del tasks[account]

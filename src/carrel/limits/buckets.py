@@ -65,19 +65,22 @@ class Buckets:
         self, request_id: RequestId, scopes: Sequence[Scope], tokens: int, now_ms: int
     ) -> Verdict:
         """Charge all *scopes*, or none."""
-        buckets = [self._bucket(scope.name, now_ms) for scope in scopes]
+        buckets = [self._bucket(scope.name) for scope in scopes]
         pairs = list(zip(scopes, buckets, strict=True))
         loads = [_load(scope, bucket, now_ms) for scope, bucket in pairs]
         if not all(_fits(s, load, tokens) for s, load in zip(scopes, loads, strict=True)):
+            self._forget_idle(len(scopes), now_ms)
             return Verdict(False, tuple(loads))
         for (scope, bucket), load in zip(pairs, loads, strict=True):
             bucket.charge(scope.limits, load, tokens, now_ms)
             if scope.limits.concurrent_requests is not None:
                 bucket.running[request_id] = now_ms + self._lease_ms
+        # Only now: one that was just made, and not yet charged, is idle, too.
+        self._forget_idle(len(scopes), now_ms)
         return Verdict(True, tuple(_load(scope, bucket, now_ms) for scope, bucket in pairs))
 
     def renew(self, scope: str, request_id: RequestId, now_ms: int) -> None:
-        running = self._bucket(scope, now_ms).running
+        running = self._bucket(scope).running
         running.pop(request_id, None)
         running[request_id] = now_ms + self._lease_ms
 
@@ -87,17 +90,20 @@ class Buckets:
 
     def add_tokens(self, scope: str, limit: int, change: int, now_ms: int) -> None:
         """Correct what was charged by *change* tokens."""
-        debt = self._bucket(scope, now_ms).tokens
+        debt = self._bucket(scope).tokens
         debt.set(rate.charged(debt.now(limit, now_ms), change), limit, now_ms)
 
-    def _bucket(self, scope: str, now_ms: int) -> _Bucket:
+    def _forget_idle(self, scopes: int, now_ms: int) -> None:
+        """Forget twice as many as may have come, the longest unused first: so they run out."""
+        for _ in range(2 * scopes):
+            if not self._buckets or not next(iter(self._buckets.values())).is_idle(now_ms):
+                return
+            self._buckets.popitem(last=False)
+
+    def _bucket(self, scope: str) -> _Bucket:
         if bucket := self._buckets.get(scope):
             self._buckets.move_to_end(scope)
             return bucket
-        # Two go for each that comes: the idle ones, longest unused first, run out.
-        for _ in range(2):
-            if self._buckets and next(iter(self._buckets.values())).is_idle(now_ms):
-                self._buckets.popitem(last=False)
         bucket = self._buckets[scope] = _Bucket()
         return bucket
 

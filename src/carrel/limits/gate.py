@@ -21,7 +21,7 @@ from carrel.domain.errors import CarrelError
 from carrel.domain.ids import RequestId, TenantId
 from carrel.domain.tenant import Limits
 from carrel.limits import rate
-from carrel.limits.books import RECOVERY_SECONDS, SpentSoFar
+from carrel.limits.books import RECOVERY_SECONDS, Ledger
 from carrel.limits.handles import Admission, Budget, Reservation
 from carrel.limits.memory import MemoryMeter
 from carrel.limits.meter import Account, Ceiling, Finish, Lease, Meter, Scope, Verdict
@@ -33,7 +33,7 @@ from carrel.redis.replicas import Replicas
 from carrel.telemetry import metrics
 
 TICK_SECONDS = 1.0
-RENEW_SECONDS = 10.0
+RENEW_SECONDS = 8.0
 
 
 class Gate:
@@ -45,7 +45,7 @@ class Gate:
 
     def __init__(
         self,
-        ledger: SpentSoFar,
+        ledger: Ledger,
         *,
         local: MemoryMeter,
         shared: Meter | None = None,
@@ -125,8 +125,7 @@ class Gate:
             # Redis may have granted it, or may yet: settled first, it can't be held.
             self._end(Finish(tenant_id, hold=wish.hold))
             raise
-        accounts = tuple(ceiling.account for ceiling in ceilings)
-        reservation = Reservation(tenant_id, request_id, amount, accounts, local)
+        reservation = Reservation(tenant_id, request_id, amount, wish.accounts, local)
         self._reservations.add(reservation)
         return reservation
 
@@ -149,6 +148,8 @@ class Gate:
             self._reservations.discard(reservation)
         if ending := _ending(admission, reservation, spent_micro_usd, tokens, local=True):
             await self._local.finish(ending)
+        if self._shared is None:
+            return
         if ending := _ending(admission, reservation, spent_micro_usd, tokens, local=False):
             await asyncio.shield(self._end(ending))
 

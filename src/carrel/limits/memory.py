@@ -13,18 +13,18 @@ from carrel.limits.accounts import Accounts
 from carrel.limits.buckets import Buckets
 from carrel.limits.meter import (
     Account,
+    Answer,
     Ceiling,
-    Exhausted,
     Finish,
     Granted,
     Hold,
+    Learnt,
     Lease,
     Scope,
-    Unknown,
     Verdict,
 )
 
-LEASE_SECONDS = 30.0
+LEASE_SECONDS = 25.0
 REMEMBERED_MS = 300_000
 
 
@@ -68,7 +68,7 @@ class MemoryMeter:
         ceilings: Sequence[Ceiling],
         wanted: int,
         least: int,
-    ) -> Granted | Exhausted | Unknown:
+    ) -> Answer:
         now_ms = self._now()
         if request_id in self._settled:
             raise ValueError(f"request {request_id} has finished")
@@ -79,16 +79,16 @@ class MemoryMeter:
             self._granted[request_id] = answer.amount, now_ms
         return answer
 
-    async def learn(
-        self,
-        tenant_id: TenantId,
-        account: Account,
-        spent: int,
-        asked_at_ms: int | None,
+    async def learn(self, tenant_id: TenantId, learnt: Learnt) -> None:
+        self._accounts.learn(learnt, datetime.now(UTC))
+
+    async def silent(self, tenant_id: TenantId, account: Account) -> dict[RequestId, int]:
+        return self._accounts.silent(account, self._now())
+
+    async def reap(
+        self, tenant_id: TenantId, account: Account, dead: Sequence[tuple[RequestId, int, int]]
     ) -> None:
-        if asked_at_ms is None and not self._accounts.knows(account):
-            return
-        self._accounts.learn(account, spent, datetime.now(UTC))
+        self._accounts.reap(account, dead, self._now())
 
     async def renew(self, leases: Sequence[Lease], holds: Sequence[Hold]) -> None:
         now_ms = self._now()

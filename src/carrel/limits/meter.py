@@ -60,11 +60,29 @@ class Ceiling:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """What was spent on *accounts* has to be learnt.
+
+    *asked_at_ms* is the meter's time, which `learn` wants back.
+    """
+
+    accounts: tuple[Account, ...]
+    asked_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """Too little is left of *accounts*, but they have holds that were not renewed: see `reap`."""
+
+    accounts: tuple[Account, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Granted:
-    """*amount* micro-dollars are held; *lapsed*: accounts with holds whose holder went silent."""
+    """*amount* micro-dollars are held. *silent*: accounts with holds that were not renewed."""
 
     amount: int
-    lapsed: tuple[Account, ...] = ()
+    silent: tuple[Account, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +90,22 @@ class Exhausted:
     """Not even the least fits into *account*."""
 
     account: Account
-    lapsed: tuple[Account, ...] = ()
+
+
+Answer = Granted | Exhausted | Unknown | Silent
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
-    """What was spent on *accounts* has to be learnt first.
+class Learnt:
+    """At least *spent* was spent on *account*, says a ledger asked at *asked_at_ms*.
 
-    *asked_at_ms* is the meter's time; `learn` wants it back.
+    *only_known*: an account that the meter does not know is to remain so.
     """
 
-    accounts: tuple[Account, ...]
+    account: Account
+    spent: int
     asked_at_ms: int
+    only_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,20 +159,27 @@ class Meter(Protocol):
         ceilings: Sequence[Ceiling],
         wanted: int,
         least: int,
-    ) -> Granted | Exhausted | Unknown:
+    ) -> Answer:
         """Hold *wanted*, or what every account has left if that is less, but not below *least*.
 
+        A hold that was not renewed in time counts until it is reaped: who held it is dead,
+        and may have spent it.
         Asked again for the same request, the answer is what it holds already.
         """
         ...
 
-    async def learn(
-        self, tenant_id: TenantId, account: Account, spent: int, asked_at_ms: int | None
-    ) -> None:
-        """Take note that at least *spent* was spent, by a ledger asked at *asked_at_ms*.
+    async def learn(self, tenant_id: TenantId, learnt: Learnt) -> None:
+        """Take note of what a ledger says."""
+        ...
 
-        None: only if the account is known.
-        """
+    async def silent(self, tenant_id: TenantId, account: Account) -> dict[RequestId, int]:
+        """The holds on *account* that were not renewed in time: micro-dollars by request."""
+        ...
+
+    async def reap(
+        self, tenant_id: TenantId, account: Account, dead: Sequence[tuple[RequestId, int, int]]
+    ) -> None:
+        """End holds, given as (request, held, spent), unless they were renewed meanwhile."""
         ...
 
     async def renew(self, leases: Sequence[Lease], holds: Sequence[Hold]) -> None:

@@ -10,9 +10,9 @@ from typing import Literal
 
 from carrel.domain.errors import BudgetExhausted, Unavailable
 from carrel.domain.ids import RequestId, TenantId
-from carrel.limits.books import Books, Recovering, SpentSoFar
+from carrel.limits.books import Books, Ledger, Recovering
 from carrel.limits.memory import MemoryMeter
-from carrel.limits.meter import Account, Ceiling, Exhausted, Finish, Hold, Meter, Unknown
+from carrel.limits.meter import Account, Ceiling, Exhausted, Finish, Hold, Meter, Silent, Unknown
 from carrel.limits.undelivered import Undelivered
 from carrel.redis.errors import SharedStateDown
 from carrel.redis.replicas import Replicas
@@ -35,10 +35,13 @@ class Wish:
     least: int
 
     @property
+    def accounts(self) -> tuple[Account, ...]:
+        return tuple(ceiling.account for ceiling in self.ceilings)
+
+    @property
     def hold(self) -> Hold:
         """What it may hold, when nobody knows how much."""
-        accounts = tuple(ceiling.account for ceiling in self.ceilings)
-        return Hold(self.tenant_id, self.request_id, accounts, 0)
+        return Hold(self.tenant_id, self.request_id, self.accounts, 0)
 
 
 class Money:
@@ -46,7 +49,7 @@ class Money:
 
     def __init__(
         self,
-        ledger: SpentSoFar,
+        ledger: Ledger,
         local: MemoryMeter,
         shared: Meter | None,
         replicas: Replicas | None,
@@ -129,13 +132,13 @@ async def _granted(
         )
         if isinstance(answer, Unknown):
             await books.learn(wish.tenant_id, answer, counted)
-            continue
-        for ceiling in wish.ceilings:
-            lapsed = ceiling.account in answer.lapsed
-            books.audit(wish.tenant_id, ceiling.account, lapsed=lapsed)
-        if isinstance(answer, Exhausted):
+        elif isinstance(answer, Silent):
+            await books.reap(wish.tenant_id, answer.accounts)
+        elif isinstance(answer, Exhausted):
             raise _exhausted(answer.account)
-        return answer.amount
+        else:
+            books.look_after(wish.tenant_id, wish.accounts, answer.silent)
+            return answer.amount
     raise Unavailable("what was spent can't be learnt now; try again shortly")
 
 

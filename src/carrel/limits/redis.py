@@ -11,14 +11,17 @@ from typing import Any
 from carrel.domain.ids import RequestId, TenantId
 from carrel.limits.meter import (
     Account,
+    Answer,
     Ceiling,
     Exhausted,
     Finish,
     Granted,
     Hold,
+    Learnt,
     Lease,
     Load,
     Scope,
+    Silent,
     Unknown,
     Verdict,
 )
@@ -26,15 +29,15 @@ from carrel.limits.rate import MAX_LIMIT
 from carrel.redis.client import RedisClient, Run
 from carrel.redis.script import read_script
 
-LEASE_SECONDS = 30.0
+LEASE_SECONDS = 25.0
 REMEMBERED_SECONDS = 900
 LEDGER_DELAY_SECONDS = 1.0
 KEPT_AFTER_PERIOD_MS = 3_600_000
 RENEWALS_AT_ONCE = 100
 
-_ADMIT, _RESERVE, _LEARN, _RENEW, _FINISH = (
+_ADMIT, _RESERVE, _LEARN, _SILENT, _REAP, _RENEW, _FINISH = (
     read_script("carrel.limits", "prelude", name)
-    for name in ("admit", "reserve", "learn", "renew", "finish")
+    for name in ("admit", "reserve", "learn", "silent", "reap", "renew", "finish")
 )
 
 
@@ -84,7 +87,7 @@ class RedisMeter:
         ceilings: Sequence[Ceiling],
         wanted: int,
         least: int,
-    ) -> Granted | Exhausted | Unknown:
+    ) -> Answer:
         key = _Keys(tenant_id)
         accounts = [ceiling.account for ceiling in ceilings]
         keys = [key.request(request_id)]
@@ -94,29 +97,42 @@ class RedisMeter:
         limits = (ceiling.limit for ceiling in ceilings)
         arguments = [self._ahead_ms(), request_id, wanted, least, *timing, *limits]
         answer: list[Any] = await self._client.run(_RESERVE, keys, arguments)
-        rest: list[int] = answer[1:]
+        numbers: list[int] = answer[1:]
         match answer[0]:
             case b"granted":
-                return Granted(rest[0], tuple(accounts[i - 1] for i in rest[1:]))
+                return Granted(numbers[0], tuple(accounts[i - 1] for i in numbers[1:]))
             case b"exhausted":
-                named = tuple(accounts[i - 1] for i in rest)
-                return Exhausted(named[0], named[1:])
+                return Exhausted(accounts[numbers[0] - 1])
+            case b"silent":
+                return Silent(tuple(accounts[i - 1] for i in numbers))
             case b"unknown":
-                return Unknown(tuple(accounts[i - 1] for i in rest[1:]), rest[0])
+                return Unknown(tuple(accounts[i - 1] for i in numbers[1:]), numbers[0])
             case _:
                 raise ValueError(f"request {request_id} has finished")
 
-    async def learn(
-        self, tenant_id: TenantId, account: Account, spent: int, asked_at_ms: int | None
-    ) -> None:
-        asked = -1 if asked_at_ms is None else asked_at_ms
-        left = account.period.end - datetime.now(UTC)
+    async def learn(self, tenant_id: TenantId, learnt: Learnt) -> None:
+        left = learnt.account.period.end - datetime.now(UTC)
         kept_ms = max(0, int(left.total_seconds() * 1000)) + KEPT_AFTER_PERIOD_MS
+        timing = (learnt.asked_at_ms, self._delay_ms, kept_ms)
         await self._client.run(
             _LEARN,
-            _Keys(tenant_id).account(account),
-            [self._ahead_ms(), spent, asked, self._delay_ms, kept_ms],
+            _Keys(tenant_id).account(learnt.account),
+            [self._ahead_ms(), learnt.spent, *timing, int(learnt.only_known)],
         )
+
+    async def silent(self, tenant_id: TenantId, account: Account) -> dict[RequestId, int]:
+        _, holds, _ = _Keys(tenant_id).account(account)
+        members: list[bytes] = await self._client.run(_SILENT, [holds], [self._ahead_ms()])
+        parted = (member.decode().partition(":") for member in members)
+        return {RequestId(request): int(amount) for amount, _, request in parted}
+
+    async def reap(
+        self, tenant_id: TenantId, account: Account, dead: Sequence[tuple[RequestId, int, int]]
+    ) -> None:
+        arguments: list[str | int] = [self._ahead_ms()]
+        for request_id, held, spent in dead:
+            arguments += [f"{held}:{request_id}", request_id, spent]
+        await self._client.run(_REAP, _Keys(tenant_id).account(account)[:2], arguments)
 
     async def renew(self, leases: Sequence[Lease], holds: Sequence[Hold]) -> None:
         runs = [*map(self._lease_renewal, leases), *map(self._hold_renewal, holds)]

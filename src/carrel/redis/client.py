@@ -18,9 +18,9 @@ from carrel.redis.budget import time_budget
 from carrel.redis.connections import Connections, drop
 from carrel.redis.errors import SharedStateDown
 from carrel.redis.script import Script
+from carrel.redis.wire import Argument, packed
 from carrel.telemetry import metrics
 
-Argument = str | bytes | int
 Reply = Any  # bytes, int, None, or a list of replies
 
 _OUR_MISTAKES = ("WRONGTYPE", "CROSSSLOT")
@@ -139,7 +139,7 @@ class RedisClient:
         self.round_trips += 1
         replies: list[Reply] = []
         try:
-            await raw.send_packed_command(raw.pack_commands(commands), check_health=False)
+            await raw.send_packed_command(packed(commands), check_health=False)
             for _ in commands:
                 try:
                     replies.append(await raw.read_response(disable_decoding=True))
@@ -157,7 +157,8 @@ class RedisClient:
             self._connections.drop_idle()
             now = asyncio.get_running_loop().time()
             for waiting in self._waiting:
-                waiting.reschedule(now)
+                if not waiting.expired():
+                    waiting.reschedule(now)
 
 
 def _rest(run: Run) -> tuple[Argument, ...]:

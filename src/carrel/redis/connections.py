@@ -83,7 +83,9 @@ class Connections:
         for opening in [*self._opening]:
             opening.cancel()
         await asyncio.gather(*self._opening, return_exceptions=True)
+        await asyncio.sleep(0)  # one that was open by then is kept in this turn of the loop
         self.drop_idle()
+        await asyncio.sleep(0)  # and sockets are closed in the next
 
     def drop_idle(self) -> None:
         """Drop what is idle: it leads to a Redis that is no more."""
@@ -113,5 +115,8 @@ async def _readable(connection: AbstractConnection) -> bool:
 
 
 def drop(connection: AbstractConnection) -> None:
-    """Close *connection* without waiting: it can be cancelled, and waiting could be, too."""
-    cast(Any, connection)._close()  # noqa: SLF001 - disconnect() waits for a timer of its own
+    """Close *connection* at once: waiting, as its own `disconnect` does, could be cancelled."""
+    raw = cast(Any, connection)
+    if raw.is_connected:
+        raw._writer.transport.abort()  # noqa: SLF001 - close() would wait to send what is unsent
+        raw._close()  # noqa: SLF001

@@ -30,11 +30,13 @@ local member = hold(known and string.sub(known, 3) or ARGV[3], request)
 for i = money + 1, #KEYS, 3 do
   local account, holds, late = KEYS[i], KEYS[i + 1], KEYS[i + 2]
   local removed = redis.call('ZREM', holds, member)
-  local since = redis.call('HGET', account, 'since')
+  local since, reaped = unpack(redis.call('HMGET', account, 'since', 'reaped:' .. request))
   if since then
     if removed == 1 then redis.call('HINCRBY', account, 'held', 0 - amount_of(member)) end
     -- What ended well before the account was learnt from the ledger was in the ledger.
-    if since - ended <= delay then redis.call('HINCRBY', account, 'spent', spent) end
+    if since - ended <= delay then
+      redis.call('HINCRBY', account, 'spent', spent - (reaped or 0))
+    end
   elseif spent > 0 then
     redis.call('ZADD', late, ended, hold(spent, request))
     redis.call('PEXPIRE', late, remembered)
