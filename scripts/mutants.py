@@ -48,7 +48,9 @@ OF_ALL = (
     "tests/isolation/test_tenants_at_once.py",
     "tests/isolation/test_interference.py",
     "tests/integration/test_keys.py",
+    "tests/integration/test_key_lifecycle.py",
     "tests/integration/test_jobs.py",
+    "tests/acceptance/test_tokens.py",
 )
 NO_END = ": no end"
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)

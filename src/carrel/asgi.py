@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from carrel import __version__
 from carrel.api import errors, health
-from carrel.api.admin import erasures, keys, moves, tenants
+from carrel.api.admin import audit, erasures, keys, moves, tenants
 from carrel.api.middleware import RequestContext
 from carrel.api.native import documents, query, usage
 from carrel.api.openai import chat, models
@@ -27,6 +27,7 @@ ROUTERS = (
     moves.router,
     erasures.router,
     keys.router,
+    audit.router,
     health.router,
 )
 

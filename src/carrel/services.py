@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carrel.answering.pipeline import Pipeline
+from carrel.credentials import open_authenticator
 from carrel.database.engine import Database
 from carrel.database.migrate import migrate
 from carrel.domain.errors import CarrelError, InvalidRequest, Unavailable
@@ -39,15 +40,18 @@ from carrel.placement.moves import MoveStore
 from carrel.retrieval.search import Retriever
 from carrel.settings import Settings
 from carrel.telemetry.loop import watch_loop
+from carrel.tenancy.audit import OPERATOR, Actor, AuditLog
 from carrel.tenancy.authenticate import Authenticator
 from carrel.tenancy.keys import KeyStore
+from carrel.tenancy.last_use import LastUse
 from carrel.tenancy.store import TenantStore
 from carrel.usage.ledger import Ledger
 from carrel.usage.prices import Price, Prices
 from carrel.vectors.edge.store import EdgeVectorStore
 from carrel.vectors.store import VectorStore
 
-if TYPE_CHECKING:  # its client takes 0.6 s to import, which only its users should pay
+if TYPE_CHECKING:  # what takes long to import, only its users should pay for
+    from carrel.redis.client import RedisClient
     from carrel.vectors.server.inspection import Remark
     from carrel.vectors.server.store import QdrantServerStore
 
@@ -69,6 +73,7 @@ class Services:
     keys: KeyStore
     moves: MoveStore
     erasures: ErasureReports
+    audit: AuditLog
     documents: DocumentStore
     uploads: Uploads
     retriever: Retriever
@@ -110,14 +115,16 @@ class Services:
         if server not in servers:
             raise InvalidRequest(f"server is one of: {', '.join(servers)}", param="server")
 
-    async def erase_tenant(self, tenant_id: TenantId, *, wait_seconds: float) -> Erasure:
+    async def erase_tenant(
+        self, tenant_id: TenantId, *, wait_seconds: float, by: Actor = OPERATOR
+    ) -> Erasure:
         """Have everything of a tenant erased; the report as it is after *wait_seconds*.
 
         Raises:
             NotFound: no such tenant.
         """
-        name = await request_erasure(self.database, tenant_id)
-        self.authenticator.forget()
+        name = await request_erasure(self.database, tenant_id, by)
+        await self.authenticator.forget()
         return await self.erasures.wait(name, seconds=wait_seconds)
 
 
@@ -140,7 +147,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         stack.push_async_callback(generator.close)
         ledger = Ledger(database)
         stack.push_async_callback(ledger.close)
-        for background in (ledger.run(), watch_loop()):
+        last_use = LastUse(database)
+        stack.push_async_callback(last_use.write)
+        for background in (ledger.run(), last_use.run(), watch_loop()):
             stack.push_async_callback(_cancelled, asyncio.create_task(background))
         homes = open_homes(settings, database, vectors, stack)
         retriever = Retriever(
@@ -151,17 +160,20 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             candidates=settings.retrieval.candidates,
         )
         documents = DocumentStore(database)
-        admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
+        redis = open_redis(settings, stack)
+        authenticator = open_authenticator(settings, database, last_use, redis)
+        stack.push_async_callback(authenticator.close)
         yield Services(
             settings=settings,
             database=database,
             vectors=vectors,
             embedder=embedder,
-            authenticator=Authenticator(database, admin_key),
+            authenticator=authenticator,
             tenants=TenantStore(database),
             keys=KeyStore(database),
             moves=MoveStore(database),
             erasures=ErasureReports(database),
+            audit=AuditLog(database),
             documents=documents,
             uploads=Uploads(database, open_originals(settings), documents),
             retriever=retriever,
@@ -333,6 +345,17 @@ def _qdrant_server(settings: Settings, url: str) -> "QdrantServerStore":
 
 def open_originals(settings: Settings) -> Originals:
     return Originals(settings.data_dir / "originals", max_bytes=settings.ingestion.max_upload_bytes)
+
+
+def open_redis(settings: Settings, stack: contextlib.AsyncExitStack) -> "RedisClient | None":
+    """What the processes of the deployment share, where it is set."""
+    if settings.redis_url is None:
+        return None
+    from carrel.redis.client import RedisClient
+
+    redis = RedisClient(settings.redis_url.get_secret_value())
+    stack.push_async_callback(redis.close)
+    return redis
 
 
 def open_generator(settings: Settings, embedder: Embedder, bm25: Bm25Encoder) -> Generator:

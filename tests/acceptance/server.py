@@ -112,8 +112,8 @@ def running(folder: Path, environment: Mapping[str, str] | None = None) -> Itera
     """A server with data of its own under *folder*, stopped at the end."""
     server = Server(folder / "data", environment or {})
     server.data_dir.mkdir(parents=True)
-    server.start()
     try:
+        server.start()  # one that does not become ready is stopped, too
         yield server
     finally:
         if server.process is not None and server.process.poll() is None:

@@ -137,6 +137,18 @@ ROUTES = (
         lambda i: {"isolation": "collection"},
         own="tenant",
     ),
+    Route(
+        "PATCH",
+        "/admin/keys/{key_id}",
+        "admin",
+        200,
+        403,
+        lambda i: {"limits": {"requests_per_minute": 1000}},
+        own="key",
+    ),
+    # The old key goes on for a day: the routes below are still tried with it.
+    Route("POST", "/admin/keys/{key_id}/rotate", "admin", 201, 403, lambda i: {}, own="key"),
+    Route("GET", "/admin/audit", "admin", 200, 403, query=lambda i: {"tenant_id": i}),
     Route("GET", "/livez", None, 200, 200, query=lambda i: {"tenant_id": i}),
     Route("GET", "/readyz", None, 200, 200, query=lambda i: {"tenant_id": i}),
     Route("GET", "/metrics", None, 200, 200, query=lambda i: {"tenant_id": i}),

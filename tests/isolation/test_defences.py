@@ -196,6 +196,7 @@ async def test_a_key_without_a_tenant_has_no_business_with_documents(api: Api) -
         secret_hash=hash_secret(secret),
         scopes=["admin", "query", "search", "documents:read", "documents:write", "usage:read"],
         groups=[],
+        limits={},
         created_at=datetime.now(UTC),
     )
     for path in ("/v1/documents", "/v1/usage", "/v1/models"):

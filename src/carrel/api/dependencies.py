@@ -9,19 +9,25 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from carrel.domain.errors import InsufficientScope, InvalidApiKey
 from carrel.domain.ids import KeyId, RequestId, TenantId
 from carrel.domain.key import Caller, Scope
+from carrel.domain.tenant import Budget, Limits
 from carrel.services import Services
+from carrel.tenancy.audit import Actor
 
-_bearer = HTTPBearer(auto_error=False, description="an API key: `crl_…`")
+_bearer = HTTPBearer(auto_error=False, description="an API key, `crl_…`, or a signed token")
 
 
 @dataclass(frozen=True, slots=True)
 class TenantCaller:
-    """A caller on the data plane, with the id of its request."""
+    """A caller on the data plane, with its limits and the id of its request."""
 
     tenant_id: TenantId
     key_id: KeyId
     groups: tuple[str, ...]
     request_id: RequestId
+    tenant_limits: Limits
+    tenant_budget: Budget | None
+    key_limits: Limits
+    key_budget: Budget | None
 
 
 def services(request: Request) -> Services:
@@ -48,17 +54,24 @@ def _allow(scope: Scope):
         if scope not in caller.scopes:
             raise InsufficientScope(f"this key lacks the scope {scope}")
         return TenantCaller(
-            caller.tenant_id, caller.key_id, caller.groups, request.state.request_id
+            caller.tenant_id,
+            caller.key_id,
+            caller.groups,
+            request.state.request_id,
+            caller.tenant_limits,
+            caller.tenant_budget,
+            caller.key_limits,
+            caller.key_budget,
         )
 
     return Depends(allowed)
 
 
-async def _admin(request: Request, credentials: Credentials) -> Caller:
+async def _admin(request: Request, credentials: Credentials) -> Actor:
     caller = await _caller(request, credentials)
     if "admin" not in caller.scopes:
         raise InsufficientScope("this needs an admin key")
-    return caller
+    return Actor(caller.key_id, request.state.request_id)
 
 
 Opened = Annotated[Services, Depends(services)]
@@ -67,4 +80,4 @@ MaySearch = Annotated[TenantCaller, _allow("search")]
 MayReadDocuments = Annotated[TenantCaller, _allow("documents:read")]
 MayWriteDocuments = Annotated[TenantCaller, _allow("documents:write")]
 MayReadUsage = Annotated[TenantCaller, _allow("usage:read")]
-Admin = Annotated[Caller, Depends(_admin)]
+Admin = Annotated[Actor, Depends(_admin)]

@@ -12,7 +12,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from carrel.domain.errors import CarrelError, IsolationViolation, Unavailable
+from carrel.domain.errors import (
+    BudgetExhausted,
+    CarrelError,
+    IsolationViolation,
+    RateLimited,
+    Unavailable,
+)
 from carrel.telemetry import metrics
 
 log = logging.getLogger(__name__)
@@ -26,11 +32,18 @@ STATUS = {
     "too_large": 413,
     "unsupported_media_type": 415,
     "invalid_request": 422,
+    "rate_limit_exceeded": 429,
+    "insufficient_quota": 429,
     "internal_error": 500,
     "unavailable": 503,
     "storage_full": 507,
 }
-_TYPE = {401: "authentication_error", 403: "permission_error", 503: "server_error"}
+_TYPE = {
+    401: "authentication_error",
+    403: "permission_error",
+    429: "rate_limit_error",
+    503: "server_error",
+}
 
 
 def error_body(code: str, message: str, param: str | None, request_id: str) -> dict[str, Any]:
@@ -63,8 +76,10 @@ def describe(error: Exception, request_id: str) -> dict[str, Any]:
 def error_response(error: Exception, request_id: str) -> Response:
     """The response for *error*."""
     headers: dict[str, str] = {}
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | RateLimited):
         headers["retry-after"] = str(error.retry_after_seconds)
+    if isinstance(error, BudgetExhausted):
+        headers["x-should-retry"] = "false"  # the OpenAI SDKs would, three times
     if isinstance(error, CarrelError) and error.code == "invalid_api_key":
         headers["www-authenticate"] = "Bearer"
     return _json(describe(error, request_id), headers)

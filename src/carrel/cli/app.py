@@ -11,6 +11,7 @@ import typer
 
 import carrel
 from carrel.cli.ask import ask
+from carrel.cli.audit import audit
 from carrel.cli.demo.command import demo
 from carrel.cli.doctor import doctor
 from carrel.cli.failure import Failure
@@ -35,6 +36,7 @@ app.command()(demo)
 app.command()(ingest)
 app.command()(ask)
 app.command()(doctor)
+app.command()(audit)
 app.command("verify-isolation")(verify_isolation)
 app.add_typer(tenants, name="tenants")
 app.add_typer(keys, name="keys")

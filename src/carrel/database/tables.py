@@ -64,7 +64,7 @@ tenants = Table(
     # The job that the tenant's other jobs wait for.
     Column("held_by", String(64)),
     Column("limits", JSON, nullable=False),
-    Column("budget", JSON),
+    Column("budget", JSON(none_as_null=True)),
     # Rises with every change of what the tenant's searches can return.
     Column("corpus_version", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -119,6 +119,10 @@ keys = Table(
     Column("secret_hash", String(64), nullable=False, unique=True),
     Column("scopes", JSON, nullable=False),
     Column("groups", JSON, nullable=False),
+    Column("limits", JSON, nullable=False),
+    Column("budget", JSON(none_as_null=True)),
+    # Set by a rotation, which makes one successor only.
+    Column("replaced_by", String(64)),
     Column("expires_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
     Column("last_used_at", UtcDateTime),
@@ -254,4 +258,19 @@ usage_events = Table(
     Column("cost_micro_usd", BigInteger),
     Column("saved_micro_usd", BigInteger, nullable=False),
     Index("ix_usage_events_tenant_id_at", "tenant_id", "at"),
+)
+
+# What administrators did. Its rows outlive their tenant, without the details: no foreign key.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("target", String(256), nullable=False),
+    Column("tenant_id", String(64)),
+    Column("details", JSON, nullable=False),
+    Column("request_id", String(64)),
+    Index("ix_audit_tenant_id_id", "tenant_id", "id"),
 )

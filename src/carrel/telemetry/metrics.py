@@ -43,6 +43,19 @@ isolation_violations = Counter(
     "carrel_isolation_violations_total",
     "Points of another tenant that a vector store returned. Anything but 0 is an alarm.",
 )
+redis_up = Gauge("carrel_redis_up", "1: Redis answers. 0: it does not, or none is used.")
+redis_failures = Counter(
+    "carrel_redis_failures_total", "Calls to Redis that failed, or took longer than they may."
+)
+limit_refusals = Counter(
+    "carrel_limit_refusals_total",
+    "Requests refused; kind: requests, tokens, concurrent or budget.",
+    ("kind",),
+)
+local_admissions = Counter(
+    "carrel_local_admissions_total",
+    "Requests admitted at this replica's share of the limits, because Redis was down.",
+)
 
 loop_lag_seconds = Histogram(
     "carrel_event_loop_lag_seconds",

@@ -84,6 +84,19 @@ def upgrade() -> None:
         "ix_usage_events_tenant_id_at", "usage_events", ["tenant_id", "at"], unique=False
     )
     op.create_table(
+        "audit",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.String(length=64), nullable=False),
+        sa.Column("action", sa.String(length=64), nullable=False),
+        sa.Column("target", sa.String(length=256), nullable=False),
+        sa.Column("tenant_id", sa.String(length=64), nullable=True),
+        sa.Column("details", sa.JSON(), nullable=False),
+        sa.Column("request_id", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+    )
+    op.create_index("ix_audit_tenant_id_id", "audit", ["tenant_id", "id"], unique=False)
+    op.create_table(
         "documents",
         sa.Column("tenant_id", sa.String(length=64), nullable=False),
         sa.Column("id", sa.String(length=256), nullable=False),
@@ -152,6 +165,9 @@ def upgrade() -> None:
         sa.Column("secret_hash", sa.String(length=64), nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("groups", sa.JSON(), nullable=False),
+        sa.Column("limits", sa.JSON(), nullable=False),
+        sa.Column("budget", sa.JSON(), nullable=True),
+        sa.Column("replaced_by", sa.String(length=64), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
