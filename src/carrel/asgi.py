@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from carrel import __version__
 from carrel.api import errors, health
 from carrel.api.admin import keys, tenants
+from carrel.api.admin import usage as admin_usage
 from carrel.api.middleware import RequestContext
 from carrel.api.native import documents, query, usage
 from carrel.api.openai import chat, models
@@ -25,6 +26,7 @@ ROUTERS = (
     models.router,
     tenants.router,
     keys.router,
+    admin_usage.router,
     health.router,
 )
 

@@ -36,7 +36,7 @@ async def sums(database: Database, tenant: str | None = "ten_a", bucket: str = "
 
 
 async def test_an_event_is_counted_once_however_often_it_is_written(database: Database):
-    ledger = Ledger(database)
+    ledger = ledger_of(database, tmp_path)
     for _ in range(3):
         ledger.record(EVENT)
         await ledger.flush()
@@ -45,7 +45,7 @@ async def test_an_event_is_counted_once_however_often_it_is_written(database: Da
 
 
 async def test_closing_writes_what_is_left(database: Database):
-    ledger = Ledger(database)
+    ledger = ledger_of(database, tmp_path)
     for i in range(1200):
         ledger.record(replace(EVENT, request_id=RequestId(f"req_{i}")))
     await ledger.close()
@@ -54,19 +54,19 @@ async def test_closing_writes_what_is_left(database: Database):
 
 async def test_what_cannot_be_written_is_kept(database: Database):
     nowhere = Database("postgresql+asyncpg://nobody@127.0.0.1:1/none")
-    ledger = Ledger(nowhere)
+    ledger = ledger_of(nowhere, tmp_path)
     ledger.record(EVENT)
     with pytest.raises(Unavailable):
         await ledger.flush()
     ledger._database = database
-    ledger._insert = Ledger(database)._insert
+    ledger._insert = ledger_of(database, tmp_path)._insert
     await ledger.flush()
     assert [day.requests for day in await sums(database)] == [1]
     await nowhere.close()
 
 
 async def test_a_report_is_by_bucket_and_by_tenant(database: Database):
-    ledger = Ledger(database)
+    ledger = ledger_of(database, tmp_path)
     ledger.record(EVENT)
     ledger.record(replace(EVENT, request_id=RequestId("r2"), at=LATER, cache_status="exact"))
     ledger.record(replace(EVENT, request_id=RequestId("r3"), tenant_id=TenantId("ten_b")))

@@ -115,6 +115,8 @@ ROUTES = (
         lambda i: {"name": i},
         own="tenant",
     ),
+    Route("GET", "/admin/usage", "admin", 200, 403, query=lambda i: {"tenant_id": i}),
+    Route("GET", "/admin/tenants/{tenant_id}/usage", "admin", 200, 403, own="tenant"),
     Route("GET", "/livez", None, 200, 200, query=lambda i: {"tenant_id": i}),
     Route("GET", "/readyz", None, 200, 200, query=lambda i: {"tenant_id": i}),
     Route("GET", "/metrics", None, 200, 200, query=lambda i: {"tenant_id": i}),

@@ -22,6 +22,7 @@ class TenantCaller:
     key_id: KeyId
     groups: tuple[str, ...]
     request_id: RequestId
+    log_content: bool = False
 
 
 def services(request: Request) -> Services:
@@ -48,7 +49,11 @@ def _allow(scope: Scope):
         if scope not in caller.scopes:
             raise InsufficientScope(f"this key lacks the scope {scope}")
         return TenantCaller(
-            caller.tenant_id, caller.key_id, caller.groups, request.state.request_id
+            caller.tenant_id,
+            caller.key_id,
+            caller.groups,
+            request.state.request_id,
+            caller.log_content,
         )
 
     return Depends(allowed)

@@ -33,9 +33,13 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. The tenant comes from the credential and from nothing else; None: an admin."""
+    """Who asks. The tenant comes from the credential and from nothing else; None: an admin.
+
+    `log_content`: the tenant wants its questions and answers logged.
+    """
 
     tenant_id: TenantId | None
     key_id: KeyId
     scopes: frozenset[Scope]
     groups: tuple[str, ...] = ()
+    log_content: bool = False

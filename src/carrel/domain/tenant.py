@@ -21,7 +21,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant as administrators see it."""
+    """A tenant as administrators see it. `log_content`: its questions and answers are logged."""
 
     id: TenantId
     name: str
@@ -30,3 +30,4 @@ class Tenant:
     created_at: datetime
     updated_at: datetime
     limits: Limits = field(default_factory=Limits)
+    log_content: bool = False

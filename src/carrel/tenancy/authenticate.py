@@ -68,7 +68,7 @@ class Authenticator:
 
     async def _look_up(self, digest: str) -> Caller:
         query = (
-            select(keys, tenants.c.status.label("tenant_status"))
+            select(keys, tenants.c.status.label("tenant_status"), tenants.c.log_content)
             .select_from(keys.outerjoin(tenants, keys.c.tenant_id == tenants.c.id))
             .where(keys.c.secret_hash == digest, keys.c.revoked_at.is_(None))
         )
@@ -78,4 +78,10 @@ class Authenticator:
             raise InvalidApiKey("this API key is unknown, expired or revoked")
         if row.tenant_id is not None and row.tenant_status != "active":
             raise InsufficientScope("this tenant is suspended")
-        return Caller(row.tenant_id, row.id, frozenset(row.scopes), tuple(row.groups))
+        return Caller(
+            row.tenant_id,
+            row.id,
+            frozenset(row.scopes),
+            tuple(row.groups),
+            log_content=bool(row.log_content),
+        )

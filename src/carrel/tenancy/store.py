@@ -54,7 +54,12 @@ class TenantStore:
         return [_tenant(row) for row in await self._database.fetch(query)]
 
     async def change(
-        self, tenant_id: TenantId, *, name: str | None = None, status: TenantStatus | None = None
+        self,
+        tenant_id: TenantId,
+        *,
+        name: str | None = None,
+        status: TenantStatus | None = None,
+        log_content: bool | None = None,
     ) -> Tenant:
         """Set what is given; the tenant as it is then.
 
@@ -66,6 +71,8 @@ class TenantStore:
             values["name"] = name
         if status is not None:
             values["status"] = status
+        if log_content is not None:
+            values["log_content"] = log_content
         async with self._database.write() as connection:
             await connection.execute(
                 update(tenants).where(tenants.c.id == tenant_id).values(**values)
@@ -87,4 +94,5 @@ def _tenant(row: Row[*tuple[Any, ...]]) -> Tenant:
         created_at=row.created_at,
         updated_at=row.updated_at,
         limits=Limits(**row.limits),
+        log_content=row.log_content,
     )

@@ -32,6 +32,7 @@ class TenantChange(BaseModel):
 
     name: Name | None = None
     status: TenantStatus | None = None
+    log_content: bool | None = None
 
 
 @router.post("", status_code=201, summary="Make a tenant")
@@ -55,7 +56,8 @@ async def get(tenant_id: str, admin: Admin, services: Opened) -> Response:
 
 @router.patch("/{tenant_id}", summary="Rename or suspend a tenant")
 async def change(tenant_id: str, body: TenantChange, admin: Admin, services: Opened) -> Response:
-    tenant = await services.tenants.change(TenantId(tenant_id), name=body.name, status=body.status)
+    changes = body.model_dump(exclude_unset=True)
+    tenant = await services.tenants.change(TenantId(tenant_id), **changes)
     services.authenticator.forget()
     return Json(_tenant(tenant))
 
@@ -79,6 +81,7 @@ def _tenant(tenant: Tenant) -> dict[str, Any]:
         },
         "budget": None,
         "status": status,
+        "log_content": tenant.log_content,
         "created_at": tenant.created_at,
         "updated_at": tenant.updated_at,
     }
