@@ -5,6 +5,7 @@ said nothing); how requests are repeated is `carrel.cli.connection`'s to say.
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -27,6 +28,8 @@ from carrel.cli.wire import (
     Source,
     Sources,
     Tenant,
+    UsageBucket,
+    UsageReport,
 )
 
 
@@ -143,6 +146,12 @@ class Client(Connection):
     async def revoke_key(self, key_id: str) -> None:
         """Make a key worthless, at once."""
         await self.discard("DELETE", f"/admin/keys/{part(key_id)}")
+
+    async def usage(self, start: datetime, *, tenant_id: str | None = None) -> list[UsageBucket]:
+        """What was used since *start*, by day and tenant; of all tenants, or of one."""
+        of = f"tenants/{part(tenant_id)}/" if tenant_id else ""
+        path = f"/admin/{of}usage?bucket=day&group_by=tenant&start={part(start.isoformat())}"
+        return (await self.fetch(UsageReport, "GET", path)).data
 
     # Operations
 
