@@ -83,7 +83,7 @@ class Worker:
                 await self._queue.release(job)
             raise
         except LeaseLost:
-            log.warning("job %s of document %s went to another worker", job.id, job.document_id)
+            log.warning("job %s went to another worker", job.id)
         except ParseFailed as error:
             await self._fail(job, str(error))
         except Exception as error:  # noqa: BLE001 - a worker outlives any job
@@ -101,7 +101,7 @@ class Worker:
             job.id,
             job.kind,
             delay,
-            error,
+            error if passing else type(error).__name__,
             exc_info=None if passing else error,
         )
         try:

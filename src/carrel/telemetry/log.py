@@ -34,12 +34,16 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """`12:34:56 INFO message key=value …`."""
+    """`12:34:56 INFO message key=value …`; *source* comes before each message."""
+
+    def __init__(self, source: str = "") -> None:
+        super().__init__()
+        self._source = source
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         fields = "".join(f" {key}={value}" for key, value in getattr(record, EXTRA, {}).items())
-        line = f"{at} {record.levelname:<7} {record.getMessage()}{fields}"
+        line = f"{at} {record.levelname:<7} {self._source}{record.getMessage()}{fields}"
         return f"{line}\n{described(record.exc_info[1])}" if record.exc_info else line
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from carrel.telemetry.log import TextFormatter
 from carrel.vectors.edge import wire
 from carrel.vectors.edge.address import make_private, socket_path
 from carrel.vectors.edge.compact import Compaction
@@ -152,11 +153,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--dimensions", type=int, required=True)
     arguments = parser.parse_args()
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING,
-        format="%(asctime)s %(levelname)s vector engine: %(message)s",
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(TextFormatter("vector engine: "))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     folder = Folder(arguments.folder)
     try:
         folder.acquire()
