@@ -190,6 +190,19 @@ async def test_while_sql_is_down_memory_is_bounded_and_nothing_is_lost(
     assert [row.unfinished for row in await rows(database)] == [False] * 1051
 
 
+async def test_what_is_open_when_memory_is_full_is_reconciled_after_a_kill(
+    database: Database, nowhere: Database, make: Make, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ledger_module, "MAX_PENDING", 10)
+    dead, living = make(nowhere), make(database)
+    dead.open(replace_opened("req_open"))
+    for number in range(25):
+        dead.record(event(number))
+    killed(dead)
+    assert await living.recover() == 26
+    assert [row.request_id for row in await rows(database) if row.unfinished] == ["req_open"]
+
+
 async def test_what_is_open_survives_a_change_of_files(
     database: Database, make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
@@ -213,7 +226,7 @@ async def test_a_full_disk_fails_no_request_and_the_journal_is_whole_again_after
 ):
     ledger, living = make(database), make(database)
     with monkeypatch.context() as full:
-        full.setattr(journal.os, "write", lambda descriptor, data: 1)
+        full.setattr(journal.os, "write", cut_short)
         ledger.open(replace_opened("req_open"))
         ledger.record(event(1))
         assert not ledger._journal.intact
@@ -224,6 +237,24 @@ async def test_a_full_disk_fails_no_request_and_the_journal_is_whole_again_after
     killed(ledger)
     await living.recover()
     assert [row.request_id for row in await rows(database)] == ["req_1", "req_open"]
+
+
+async def test_a_record_that_did_not_fit_leaves_nothing_of_itself(
+    database: Database, nowhere: Database, make: Make, monkeypatch: pytest.MonkeyPatch
+):
+    dead, living = make(nowhere), make(database)
+    dead.record(event(1))
+    with monkeypatch.context() as full:
+        full.setattr(journal.os, "write", cut_short)
+        dead.record(event(2))
+    dead.record(event(3))
+    killed(dead)
+    assert await living.recover() == 2
+    assert [row.request_id for row in await rows(database)] == ["req_1", "req_3"]
+
+
+def cut_short(descriptor: int, data: bytes, write: Callable[[int, bytes], int] = os.write) -> int:
+    return write(descriptor, data[:50])
 
 
 async def test_processes_that_recover_together_write_each_event_once(

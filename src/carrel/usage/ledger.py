@@ -106,11 +106,13 @@ class Ledger:
         return int(rows[0][0] or 0) + waiting
 
     async def start(self) -> None:
-        """Catch up on what killed processes left behind; a database that is down is no obstacle."""
+        """Catch up on what killed processes left behind; nothing of it keeps a server from starting."""
         try:
             await self.recover()
         except CarrelError as error:
             log.warning("usage events of a process that was killed wait: %s", error.message)
+        except Exception:
+            log.exception("usage events of a process that was killed cannot be written")
 
     async def run(self) -> None:
         """Write what comes, and what dead processes left, until cancelled."""
