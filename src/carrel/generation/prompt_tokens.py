@@ -1,8 +1,8 @@
 """How many tokens a prompt has, before it is sent.
 
-The prompt is counted in the pieces that it is built from. Passages come back from
-question to question, and a passage of 200 tokens takes 0.2 ms to count: each is
-counted once and remembered.
+The prompt is counted in the pieces that it is built from. Rules and passages come
+back from question to question, and a passage of 200 tokens takes 0.2 ms to count:
+each is counted once and remembered.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,13 @@ class PromptTokens:
 
     def __init__(self, count_tokens: Callable[[str], int]) -> None:
         self._count = count_tokens
-        self._count_source = lru_cache(maxsize=REMEMBERED)(count_tokens)
+        self._remembered = lru_cache(maxsize=REMEMBERED)(count_tokens)
 
     def of(self, request: GenerationRequest) -> int:
         """The tokens of all messages that `build` makes of *request*."""
-        around = build(replace(request, passages=()))
-        return sum(self._count(message.content) for message in around) + sum(
-            self._count_source(source(number, passage))
-            for number, passage in enumerate(request.passages, start=1)
+        rules, *turns = build(replace(request, passages=()))
+        repeated = [rules.content]
+        repeated += (source(number, each) for number, each in enumerate(request.passages, start=1))
+        return sum(map(self._remembered, repeated)) + sum(
+            self._count(turn.content) for turn in turns
         )

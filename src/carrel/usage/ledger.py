@@ -106,7 +106,7 @@ class Ledger:
         return int(rows[0][0] or 0) + waiting
 
     async def start(self) -> None:
-        """Catch up on what killed processes left behind; nothing of it keeps a server from starting."""
+        """Catch up on what killed processes left behind; no fault of it stops the start."""
         try:
             await self.recover()
         except CarrelError as error:
