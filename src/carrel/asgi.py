@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from carrel import __version__
 from carrel.api import errors, health
 from carrel.api.admin import audit, erasures, keys, moves, tenants
+from carrel.api.admin import usage as admin_usage
 from carrel.api.middleware import RequestContext
 from carrel.api.native import documents, query, usage
 from carrel.api.openai import chat, models
@@ -28,6 +29,7 @@ ROUTERS = (
     erasures.router,
     keys.router,
     audit.router,
+    admin_usage.router,
     health.router,
 )
 

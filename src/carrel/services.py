@@ -145,8 +145,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         await _warm(embedder, bm25)
         generator = open_generator(settings, embedder, bm25)
         stack.push_async_callback(generator.close)
-        ledger = Ledger(database)
+        ledger = Ledger(database, settings.data_dir / "usage", count_tokens=embedder.count_tokens)
         stack.push_async_callback(ledger.close)
+        await ledger.start()
         last_use = LastUse(database)
         stack.push_async_callback(last_use.write)
         for background in (ledger.run(), last_use.run(), watch_loop()):

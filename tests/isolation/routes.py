@@ -149,6 +149,8 @@ ROUTES = (
     # The old key goes on for a day: the routes below are still tried with it.
     Route("POST", "/admin/keys/{key_id}/rotate", "admin", 201, 403, lambda i: {}, own="key"),
     Route("GET", "/admin/audit", "admin", 200, 403, query=lambda i: {"tenant_id": i}),
+    Route("GET", "/admin/usage", "admin", 200, 403, query=lambda i: {"tenant_id": i}),
+    Route("GET", "/admin/tenants/{tenant_id}/usage", "admin", 200, 403, own="tenant"),
     Route("GET", "/livez", None, 200, 200, query=lambda i: {"tenant_id": i}),
     Route("GET", "/readyz", None, 200, 200, query=lambda i: {"tenant_id": i}),
     Route("GET", "/metrics", None, 200, 200, query=lambda i: {"tenant_id": i}),

@@ -13,6 +13,7 @@ from carrel.answering.citations import cite, strip_invalid
 from carrel.answering.events import Done, Event, Sources
 from carrel.domain.answer import Answer, FinishReason, Message, TokenUsage
 from carrel.domain.document import Passage
+from carrel.domain.errors import GenerationFailed
 from carrel.domain.filter import Filter
 from carrel.domain.ids import AnswerId, KeyId, RequestId, TenantId, new_id
 from carrel.domain.usage import UsageEvent
@@ -21,6 +22,7 @@ from carrel.generation.generator import Delta, Finish, GenerationRequest, Genera
 from carrel.retrieval.search import Retrieval, Retriever
 from carrel.telemetry import metrics
 from carrel.telemetry.stages import Stages
+from carrel.usage.journal import Opened
 from carrel.usage.ledger import Ledger
 from carrel.usage.prices import Prices
 
@@ -93,6 +95,9 @@ class Pipeline:
                     async for delta in deltas:
                         yield delta
             draft.complete = True
+        except GenerationFailed as error:
+            draft.failed(error)
+            raise
         finally:
             usage = self._settle(question, draft, stages)
         yield Done(draft.finish(usage))
@@ -106,6 +111,8 @@ class Pipeline:
             max_tokens=question.max_tokens,
             history=question.history,
         )
+        draft.ask(self._generator.prompt_tokens(request))
+        entry = self._ledger.open(self._opened(question, draft))
         with stages.time("generate"):
             async with aclosing(self._generator.generate(request)) as parts:
                 async for part in parts:
@@ -114,13 +121,38 @@ class Pipeline:
                     else:
                         stages.mark("first_token")
                         draft.pieces.append(part.text)
+                        entry.wrote(part.text)
                         yield part
+
+    def _opened(self, question: Question, draft: "_Draft") -> Opened:
+        return Opened(
+            request_id=question.request_id,
+            tenant_id=question.tenant_id,
+            key_id=question.key_id,
+            at=datetime.now(UTC),
+            route=question.route,
+            model=draft.model,
+            prompt_tokens=draft.prompt_tokens,
+            max_tokens=question.max_tokens,
+            embedding_tokens=draft.retrieval.embedding_tokens,
+            price=self._prices.of(draft.model),
+        )
 
     def _settle(self, question: Question, draft: "_Draft", stages: Stages) -> TokenUsage:
         metrics.answers.labels(draft.finish_reason if draft.complete else "unfinished").inc()
         for stage, milliseconds in stages.milliseconds.items():
             metrics.stage_seconds.labels(stage).observe(milliseconds / 1000)
         usage = draft.usage(self._embedder, self._prices)
+        stages.facts.update(
+            cache="miss",
+            finish_reason=draft.finish_reason if draft.complete else "unfinished",
+            model=draft.model,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            embedding_tokens=usage.embedding_tokens,
+            cost_micro_usd=usage.cost_micro_usd,
+            saved_micro_usd=usage.saved_micro_usd,
+        )
         self._ledger.record(
             UsageEvent(
                 request_id=question.request_id,
@@ -131,6 +163,7 @@ class Pipeline:
                 model=draft.model,
                 cache_status="miss",
                 usage=usage,
+                unfinished=not draft.complete,
             )
         )
         return usage
@@ -147,6 +180,7 @@ class _Draft:
         self.pieces: list[str] = []
         self.finish_reason: FinishReason = "stop"
         self.complete = False
+        self.prompt_tokens = 0
         self._finish: Finish | None = None
 
     @property
@@ -159,6 +193,14 @@ class _Draft:
         self.sources = ()
         self.finish_reason = "no_evidence"
 
+    def ask(self, prompt_tokens: int) -> None:
+        """A model is asked: from here on it charges for the prompt, however this ends."""
+        self.prompt_tokens = prompt_tokens
+
+    def failed(self, error: GenerationFailed) -> None:
+        if not error.billable and not self.pieces:
+            self.prompt_tokens = 0
+
     def end(self, finish: Finish) -> None:
         self._finish = finish
         self.model = finish.model
@@ -168,15 +210,12 @@ class _Draft:
         embedded = self.retrieval.embedding_tokens
         if self.finish_reason == "no_evidence":
             return TokenUsage(embedding_tokens=embedded)
-        prompt, written = self._tokens(embedder)
-        return TokenUsage(prompt, written, embedded, prices.cost(self.model, prompt, written))
-
-    def _tokens(self, embedder: Embedder) -> tuple[int, int]:
         if self._finish is not None:
-            return self._finish.prompt_tokens, self._finish.completion_tokens
-        # Cut off before the model reported: count what it read and wrote.
-        read = sum(embedder.count_tokens(passage.text) for passage in self.sources)
-        return read, embedder.count_tokens(self.text)
+            prompt, written = self._finish.prompt_tokens, self._finish.completion_tokens
+        else:  # cut off before the model reported
+            prompt, written = self.prompt_tokens, embedder.count_tokens(self.text)
+        cost = prices.cost(self.model, prompt, written) if prompt or written else 0
+        return TokenUsage(prompt, written, embedded, cost)
 
     def finish(self, usage: TokenUsage) -> Answer:
         text = strip_invalid(self.text, len(self.sources))

@@ -28,6 +28,7 @@ class TenantCaller:
     tenant_budget: Budget | None
     key_limits: Limits
     key_budget: Budget | None
+    log_content: bool = False
 
 
 def services(request: Request) -> Services:
@@ -62,6 +63,7 @@ def _allow(scope: Scope):
             caller.tenant_budget,
             caller.key_limits,
             caller.key_budget,
+            caller.log_content,
         )
 
     return Depends(allowed)

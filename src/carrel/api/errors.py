@@ -61,8 +61,10 @@ def error_body(code: str, message: str, param: str | None, request_id: str) -> d
     }
 
 
-def describe(error: Exception, request_id: str) -> dict[str, Any]:
+def describe(error: Exception, request: Request) -> dict[str, Any]:
     """The error object of *error*; what nobody foresaw is logged and not shown."""
+    request_id: str = request.state.request_id
+    request.state.error = error.code if isinstance(error, CarrelError) else "internal_error"
     if isinstance(error, IsolationViolation):
         metrics.isolation_violations.inc()
         log.critical("%s", error.message, extra={"carrel": {"request_id": request_id}})
@@ -73,7 +75,7 @@ def describe(error: Exception, request_id: str) -> dict[str, Any]:
     return error_body("internal_error", "internal error", None, request_id)
 
 
-def error_response(error: Exception, request_id: str) -> Response:
+def error_response(error: Exception, request: Request) -> Response:
     """The response for *error*."""
     headers: dict[str, str] = {}
     if isinstance(error, Unavailable | RateLimited):
@@ -82,18 +84,19 @@ def error_response(error: Exception, request_id: str) -> Response:
         headers["x-should-retry"] = "false"  # the OpenAI SDKs would, three times
     if isinstance(error, CarrelError) and error.code == "invalid_api_key":
         headers["www-authenticate"] = "Bearer"
-    return _json(describe(error, request_id), headers)
+    return _json(describe(error, request), headers)
 
 
 def install(app: FastAPI) -> None:
     """Answer every error of *app* in the one shape."""
 
     async def carrel_error(request: Request, error: Exception) -> Response:
-        return error_response(error, request.state.request_id)
+        return error_response(error, request)
 
     async def validation_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         message, param = _first_fault(error)
+        request.state.error = "invalid_request"
         return _json(error_body("invalid_request", message, param, request.state.request_id), {})
 
     async def http_error(request: Request, error: Exception) -> Response:
@@ -101,6 +104,7 @@ def install(app: FastAPI) -> None:
         code = {404: "not_found", 405: "method_not_allowed"}.get(
             error.status_code, "invalid_request"
         )
+        request.state.error = code
         message = "no such route" if code == "not_found" else str(error.detail)
         body = error_body(code, message, None, request.state.request_id)
         return _json(body, dict(error.headers or {}))

@@ -20,6 +20,7 @@ from carrel.cli.isolation.command import verify_isolation
 from carrel.cli.keys import keys
 from carrel.cli.serve import serve
 from carrel.cli.tenants import tenants
+from carrel.cli.usage import usage
 
 app = typer.Typer(
     name="carrel",
@@ -37,6 +38,7 @@ app.command()(ingest)
 app.command()(ask)
 app.command()(doctor)
 app.command()(audit)
+app.command()(usage)
 app.command("verify-isolation")(verify_isolation)
 app.add_typer(tenants, name="tenants")
 app.add_typer(keys, name="keys")

@@ -5,6 +5,7 @@ said nothing); how requests are repeated is `carrel.cli.connection`'s to say.
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -31,6 +32,8 @@ from carrel.cli.wire import (
     Sources,
     Tenant,
     TenantOptions,
+    UsageBucket,
+    UsageReport,
 )
 
 
@@ -187,6 +190,12 @@ class Client(Connection):
         of_tenant = f"&tenant_id={part(tenant_id)}" if tenant_id else ""
         path = f"/admin/audit?limit={limit}{of_tenant}"
         return (await self.fetch(Page[AuditEntry], "GET", path)).data
+
+    async def usage(self, start: datetime, *, tenant_id: str | None = None) -> list[UsageBucket]:
+        """What was used since *start*, by day and tenant; of all tenants, or of one."""
+        of = f"tenants/{part(tenant_id)}/" if tenant_id else ""
+        path = f"/admin/{of}usage?bucket=day&group_by=tenant&start={part(start.isoformat())}"
+        return (await self.fetch(UsageReport, "GET", path)).data
 
     # Operations
 

@@ -4,6 +4,7 @@ Fields that a newer server adds are ignored; one that is missing or of another
 type is a decoding error, so nothing half-understood reaches the screen.
 """
 
+from datetime import datetime
 from typing import Any, Generic, Literal, TypedDict, TypeVar
 
 from msgspec import Struct, field
@@ -195,6 +196,28 @@ class Usage(Struct, frozen=True):
     embedding_tokens: int = 0
     cost_usd: str | None = None
     saved_usd: str | None = None
+
+
+class UsageBucket(Struct, frozen=True):
+    """Sums over one day of one tenant (None: the report is of one tenant anyway)."""
+
+    start: datetime
+    requests: int
+    cache_hits: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: str
+    saved_usd: str
+    tenant_id: str | None = None
+    unfinished: int = 0
+    unpriced: int = 0
+    embedding_tokens: int = 0
+
+
+class UsageReport(Struct, frozen=True):
+    """What was used, by day."""
+
+    data: list[UsageBucket]
 
 
 class Answer(Struct, frozen=True):

@@ -42,6 +42,7 @@ class Caller:
 
     The tenant comes from the credential and from nothing else; None: an admin.
     The key id of a token is its issuer's and subject's: the same for all tokens of one person.
+    `log_content`: the tenant wants its questions and answers logged.
     """
 
     tenant_id: TenantId | None
@@ -52,3 +53,4 @@ class Caller:
     tenant_budget: Budget | None = None
     key_limits: Limits = field(default_factory=Limits)
     key_budget: Budget | None = None
+    log_content: bool = False

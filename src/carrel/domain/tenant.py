@@ -48,7 +48,7 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant as administrators see it."""
+    """A tenant as administrators see it. `log_content`: its questions and answers are logged."""
 
     id: TenantId
     name: str
@@ -59,3 +59,4 @@ class Tenant:
     updated_at: datetime
     limits: Limits = field(default_factory=Limits)
     budget: Budget | None = None
+    log_content: bool = False

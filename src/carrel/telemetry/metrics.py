@@ -56,6 +56,18 @@ local_admissions = Counter(
     "carrel_local_admissions_total",
     "Requests admitted at this replica's share of the limits, because Redis was down.",
 )
+usage_pending = Gauge("carrel_usage_pending_events", "Usage events that are not in SQL yet.")
+usage_recovered = Counter(
+    "carrel_usage_recovered_events_total",
+    "Usage events read from the journals of processes that were killed, or that SQL kept waiting.",
+)
+usage_journal_errors = Counter(
+    "carrel_usage_journal_errors_total", "Usage records that the local disk did not take."
+)
+usage_lost = Counter(
+    "carrel_usage_lost_events_total",
+    "Usage events that neither SQL nor the disk took. Anything but 0 is an alarm.",
+)
 
 loop_lag_seconds = Histogram(
     "carrel_event_loop_lag_seconds",

@@ -143,6 +143,7 @@ class Authenticator:
             token.groups,
             tenant_limits=of_tenant.limits,
             tenant_budget=of_tenant.budget,
+            log_content=of_tenant.log_content,
         )
         if epoch == self._epoch:
             self._verified.put(digest, caller, min(until, now + token.expires_at - time.time()))

@@ -26,10 +26,11 @@ WAITING = 500
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An active tenant's limits and budget."""
+    """An active tenant's limits and budget, and whether its questions are logged."""
 
     limits: Limits
     budget: Budget | None
+    log_content: bool
 
 
 class Lookup:
@@ -54,6 +55,7 @@ class Lookup:
                 tenants.c.status.label("tenant_status"),
                 tenants.c.limits.label("tenant_limits"),
                 tenants.c.budget.label("tenant_budget"),
+                tenants.c.log_content,
             )
             .select_from(keys.outerjoin(tenants, keys.c.tenant_id == tenants.c.id))
             .where(keys.c.secret_hash == digest, keys.c.revoked_at.is_(None))
@@ -78,6 +80,7 @@ class Lookup:
             tenant_budget=budget_from_row(row.tenant_budget),
             key_limits=limits_from_row(row.limits),
             key_budget=budget_from_row(row.budget),
+            log_content=bool(row.log_content),
         )
         return caller, row.expires_at
 
@@ -89,9 +92,9 @@ class Lookup:
             InsufficientScope: it is suspended.
             Unavailable: as above.
         """
-        query = select(tenants.c.status, tenants.c.limits, tenants.c.budget).where(
-            tenants.c.id == tenant_id
-        )
+        query = select(
+            tenants.c.status, tenants.c.limits, tenants.c.budget, tenants.c.log_content
+        ).where(tenants.c.id == tenant_id)
         async with self._queue():
             rows = await self._database.fetch(query)
         if not rows or rows[0].status == "erasing":
@@ -99,7 +102,9 @@ class Lookup:
         row = rows[0]
         if row.status != "active":
             raise InsufficientScope("this tenant is suspended")
-        return Standing(limits_from_row(row.limits), budget_from_row(row.budget))
+        return Standing(
+            limits_from_row(row.limits), budget_from_row(row.budget), bool(row.log_content)
+        )
 
     @contextlib.asynccontextmanager
     async def _queue(self) -> AsyncGenerator[None]:

@@ -104,6 +104,7 @@ class TenantStore:
         *,
         name: str | None = None,
         status: TenantStatus | None = None,
+        log_content: bool | None = None,
         limits: Mapping[str, int | None] | None = None,
         budget: Budget | Unchanged | None = UNCHANGED,
         by: Actor = OPERATOR,
@@ -114,8 +115,10 @@ class TenantStore:
         Raises:
             NotFound: no such tenant.
         """
-        given = {"name": name, "status": status}
-        changes: dict[str, Any] = {field: value for field, value in given.items() if value}
+        given = {"name": name, "status": status, "log_content": log_content}
+        changes: dict[str, Any] = {
+            field: value for field, value in given.items() if value is not None
+        }
         if budget is not UNCHANGED:
             changes["budget"] = budget
         async with self._database.write() as connection:
@@ -152,6 +155,7 @@ def _told(tenant: Tenant) -> dict[str, Any]:
         "status": tenant.status,
         "limits": limits_to_row(tenant.limits),
         "budget": budget_to_row(tenant.budget),
+        "log_content": tenant.log_content,
     }
 
 
@@ -166,4 +170,5 @@ def _tenant(row: Row[*tuple[Any, ...]]) -> Tenant:
         updated_at=row.updated_at,
         limits=limits_from_row(row.limits),
         budget=budget_from_row(row.budget),
+        log_content=row.log_content,
     )

@@ -24,6 +24,8 @@ class FakeCarrel:
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     documents: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     contents: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    # The rows of every usage report.
+    usage: list[dict[str, Any]] = field(default_factory=list)
     # Every request so far: method, path with query, decoded body.
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     # Responses that are given before any other.
@@ -172,6 +174,8 @@ def _application(fake: FakeCarrel) -> web.Application:
             web.get("/admin/tenants/{id}/keys", routes.list_keys),
             web.patch("/admin/keys/{id}", routes.change_key),
             web.post("/admin/keys/{id}/rotate", routes.rotate),
+            web.get("/admin/tenants/{id}/usage", routes.usage),
+            web.get("/admin/usage", routes.usage),
             web.delete("/admin/keys/{id}", routes.revoke),
             web.get("/admin/audit", routes.audit),
             web.post("/v1/documents", routes.upload),
@@ -285,6 +289,11 @@ class _Routes:
         if self._fake.keys.pop(request.match_info["id"], None) is None:
             return refusal(404, "not_found", "no such key")
         return web.Response(status=204)
+
+    async def usage(self, request: web.Request, body: Any) -> web.Response:
+        only = request.match_info.get("id")
+        of = [each for each in self._fake.usage if only in (None, each["tenant_id"])]
+        return web.json_response({"data": of})
 
     async def upload(self, request: web.Request, body: Any, tenant: str) -> web.Response:
         name = body["document_id"]

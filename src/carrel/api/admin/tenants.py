@@ -30,6 +30,7 @@ class TenantChange(TermsBody):
 
     name: Name | None = None
     status: Literal["active", "suspended"] | None = None
+    log_content: bool | None = None
 
 
 @router.post("", status_code=201, summary="Make a tenant")
@@ -62,6 +63,7 @@ async def change(tenant_id: str, body: TenantChange, admin: Admin, services: Ope
         TenantId(tenant_id),
         name=body.name,
         status=body.status,
+        log_content=body.log_content,
         limits=body.changed_limits(),
         budget=body.changed_budget(),
         by=admin,
@@ -98,6 +100,7 @@ def _tenant(tenant: Tenant) -> dict[str, Any]:
         "limits": limits_json(tenant.limits),
         "budget": budget_json(tenant.budget),
         "status": tenant.status,
+        "log_content": tenant.log_content,
         "created_at": tenant.created_at,
         "updated_at": tenant.updated_at,
     }

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("held_by", sa.String(length=64), nullable=True),
         sa.Column("limits", sa.JSON(), nullable=False),
         sa.Column("budget", sa.JSON(), nullable=True),
+        sa.Column("log_content", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("corpus_version", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -73,6 +74,7 @@ def upgrade() -> None:
         sa.Column("route", sa.String(length=64), nullable=False),
         sa.Column("model", sa.String(length=200), nullable=False),
         sa.Column("cache_status", sa.String(length=16), nullable=False),
+        sa.Column("unfinished", sa.Boolean(), nullable=False),
         sa.Column("prompt_tokens", sa.BigInteger(), nullable=False),
         sa.Column("completion_tokens", sa.BigInteger(), nullable=False),
         sa.Column("embedding_tokens", sa.BigInteger(), nullable=False),
@@ -81,8 +83,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("request_id", name=op.f("pk_usage_events")),
     )
     op.create_index(
-        "ix_usage_events_tenant_id_at", "usage_events", ["tenant_id", "at"], unique=False
+        "ix_usage_events_tenant_id_at",
+        "usage_events",
+        ["tenant_id", "at", "cost_micro_usd"],
+        unique=False,
     )
+    op.create_index(
+        "ix_usage_events_key_id_at",
+        "usage_events",
+        ["key_id", "at", "cost_micro_usd"],
+        unique=False,
+    )
+    op.create_index("ix_usage_events_at", "usage_events", ["at"], unique=False)
     op.create_table(
         "audit",
         sa.Column("id", sa.String(length=64), nullable=False),
