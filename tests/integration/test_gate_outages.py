@@ -306,6 +306,34 @@ async def test_a_cancelled_reservation_holds_nothing(stage: Stage):
     assert (await replica.reserve(5 * DOLLAR)).amount_micro_usd == 5 * DOLLAR
 
 
+async def test_a_settlement_is_not_stopped_by_the_cancellation_of_its_caller(stage: Stage):
+    replica = await stage.replica()
+    reservation = await replica.reserve(5 * DOLLAR)
+    replica.redis._connections.drop_idle()
+    settling = asyncio.create_task(replica.settle(reservation, DOLLAR))
+    await asyncio.sleep(0)  # it is still to connect
+    settling.cancel()
+    await asyncio.gather(settling, return_exceptions=True)
+    assert settling.cancelled()
+    await asyncio.gather(*replica.gate._ending)
+    assert (await replica.reserve(9 * DOLLAR)).amount_micro_usd == 4 * DOLLAR
+
+
+async def test_a_second_outage_begins_with_what_was_spent_by_then(stage: Stage):
+    replica = await stage.replica()
+    stage.down()
+    await replica.settle(await replica.reserve(DOLLAR, on_outage="allow"), DOLLAR)
+    stage.up()
+    await replica.back()
+    await replica.gate._tend()
+    stage.ledger.spent["tenant:ten_a"] = 3 * DOLLAR
+    await replica.settle(await replica.reserve(DOLLAR), 0)
+    stage.down()
+    granted = await replica.reserve(9 * DOLLAR, on_outage="allow")
+    assert granted.local
+    assert granted.amount_micro_usd == 2 * DOLLAR
+
+
 async def test_a_redis_that_was_emptied_is_told_what_is_held_before_it_grants(stage: Stage):
     one, other = await stage.replica(recovery=0.2), await stage.replica(recovery=0.2)
     await asyncio.sleep(0.2)  # a new Redis, too, may have been emptied
@@ -314,6 +342,7 @@ async def test_a_redis_that_was_emptied_is_told_what_is_held_before_it_grants(st
     await one.settle(ended, DOLLAR)
     stage.ledger.spent["tenant:ten_a"] = DOLLAR
     ending = await one.reserve(DOLLAR)
+    await one.gate._tend()  # has just given its signs of life
     await one.redis.call("FLUSHALL")
     with pytest.raises(Unavailable):
         await other.reserve(DOLLAR)
@@ -333,6 +362,7 @@ async def test_a_redis_that_was_emptied_is_told_what_is_held_before_it_grants(st
 
 async def test_run_puts_back_what_was_lost_and_delivers_by_itself(stage: Stage):
     replica = await stage.replica()
+    await replica.gate._tend()  # its next sign of life is not due for seconds
     running = asyncio.create_task(replica.gate.run())
     reservation = await replica.reserve(5 * DOLLAR)
     await replica.redis.call("FLUSHALL")
