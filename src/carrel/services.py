@@ -34,6 +34,8 @@ from carrel.ingestion.parse.parser import Parser
 from carrel.ingestion.upload import Uploads
 from carrel.jobs.queue import JobQueue
 from carrel.jobs.worker import Step, Worker
+from carrel.limits.gate import Gate
+from carrel.limits.memory import MemoryMeter
 from carrel.placement.homes import Homes
 from carrel.placement.mover import Mover
 from carrel.placement.moves import MoveStore
@@ -79,6 +81,7 @@ class Services:
     retriever: Retriever
     pipeline: Pipeline
     ledger: Ledger
+    gate: Gate
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -184,8 +187,10 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
                 embedder=embedder,
                 prices=_prices(settings),
                 ledger=ledger,
+                passage_tokens=settings.ingestion.chunk_tokens,
             ),
             ledger=ledger,
+            gate=open_gate(ledger, redis, stack),
         )
 
 
@@ -357,6 +362,27 @@ def open_redis(settings: Settings, stack: contextlib.AsyncExitStack) -> "RedisCl
     redis = RedisClient(settings.redis_url.get_secret_value())
     stack.push_async_callback(redis.close)
     return redis
+
+
+def open_gate(
+    ledger: Ledger, redis: "RedisClient | None", stack: contextlib.AsyncExitStack
+) -> Gate:
+    """Limits and budgets: in Redis, where there is one, else in this process's memory."""
+    local = MemoryMeter()
+    if redis is None:
+        gate = Gate(ledger, local=local)
+        background = [gate.run()]
+    else:
+        from carrel.limits.redis import RedisMeter
+        from carrel.redis.replicas import Replicas
+
+        replicas = Replicas(redis)
+        gate = Gate(ledger, local=local, shared=RedisMeter(redis), replicas=replicas)
+        background = [replicas.run(), gate.run()]
+    stack.push_async_callback(gate.close)
+    for each in background:
+        stack.push_async_callback(_cancelled, asyncio.create_task(each))
+    return gate
 
 
 def open_generator(settings: Settings, embedder: Embedder, bm25: Bm25Encoder) -> Generator:

@@ -281,10 +281,10 @@ async def test_spent_sums_what_is_written_and_what_is_not_yet(database: Database
     ledger.record(event(3, at=LATER, key_id=KeyId("key_b")))
     ledger.record(event(4, at=LATER, tenant_id=TenantId("ten_b"), key_id=KeyId("key_c")))
     ledger.record(event(5, at=LATER, usage=TokenUsage(1, 1, 1, None)))
-    assert await ledger.spent("tenant", ACME, NOON) == 750
-    assert await ledger.spent("tenant", ACME, LATER) == 500
-    assert await ledger.spent("key", KEY, NOON) == 500
-    assert await ledger.spent("tenant", TenantId("ten_c"), NOON) == 0
+    assert await ledger.spent_since(ACME, f"tenant:{ACME}", NOON) == 750
+    assert await ledger.spent_since(ACME, f"tenant:{ACME}", LATER) == 500
+    assert await ledger.spent_since(ACME, f"key:{KEY}", NOON) == 500
+    assert await ledger.spent_since(TenantId("ten_c"), "tenant:ten_c", NOON) == 0
 
 
 async def test_spent_is_exact_while_events_are_being_written(database: Database, make: Make):
@@ -293,5 +293,5 @@ async def test_spent_is_exact_while_events_are_being_written(database: Database,
         ledger.record(event(number))
     writing = asyncio.create_task(ledger.flush())
     while not writing.done():
-        assert await ledger.spent("tenant", ACME, NOON) == 2_000 * 250
-    assert await ledger.spent("tenant", ACME, NOON) == 2_000 * 250
+        assert await ledger.spent_since(ACME, f"tenant:{ACME}", NOON) == 2_000 * 250
+    assert await ledger.spent_since(ACME, f"tenant:{ACME}", NOON) == 2_000 * 250

@@ -6,11 +6,12 @@ reader leaves: tokens that were written are accounted for.
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from carrel.answering.citations import cite, strip_invalid
 from carrel.answering.events import Done, Event, Sources
+from carrel.answering.spending import affordable_tokens
 from carrel.domain.answer import Answer, FinishReason, Message, TokenUsage
 from carrel.domain.document import Passage
 from carrel.domain.errors import GenerationFailed
@@ -19,12 +20,13 @@ from carrel.domain.ids import AnswerId, KeyId, RequestId, TenantId, new_id
 from carrel.domain.usage import UsageEvent
 from carrel.embedding.embedder import Embedder
 from carrel.generation.generator import Delta, Finish, GenerationRequest, Generator
+from carrel.limits.ticket import Ticket
 from carrel.retrieval.search import Retrieval, Retriever
 from carrel.telemetry import metrics
 from carrel.telemetry.stages import Stages
 from carrel.usage.journal import Opened
 from carrel.usage.ledger import Ledger
-from carrel.usage.prices import Prices
+from carrel.usage.prices import NOTHING, Prices
 
 NO_EVIDENCE = "I found nothing in the documents that answers this question."
 
@@ -43,6 +45,7 @@ class Question:
     where: Filter = ()
     history: Sequence[Message] = ()
     groups: tuple[str, ...] = ()
+    ticket: Ticket | None = None  # without one there are no limits and no budgets
 
 
 class Pipeline:
@@ -56,17 +59,27 @@ class Pipeline:
         embedder: Embedder,
         prices: Prices,
         ledger: Ledger,
+        passage_tokens: int,
     ) -> None:
         self._retriever = retriever
         self._generator = generator
         self._embedder = embedder
         self._prices = prices
         self._ledger = ledger
+        self._passage_tokens = passage_tokens
 
     @property
     def model(self) -> str:
         """The model that writes the answers."""
         return self._generator.model
+
+    def tokens_at_most(self, question: Question) -> int:
+        """An estimate of the tokens that an answer takes, before anything is retrieved."""
+        asked = self._embedder.count_tokens(question.text)
+        asked += sum(self._embedder.count_tokens(each.content) for each in question.history)
+        if self._prices.of(self._generator.model) == NOTHING:
+            return asked
+        return asked + question.top_k * self._passage_tokens + question.max_tokens
 
     async def answer(self, question: Question, stages: Stages) -> AsyncGenerator[Event]:
         """`Sources`, then `Delta`s as they are written, then `Done`.
@@ -99,7 +112,7 @@ class Pipeline:
             draft.failed(error)
             raise
         finally:
-            usage = self._settle(question, draft, stages)
+            usage = await self._settle(question, draft, stages)
         yield Done(draft.finish(usage))
 
     async def _generate(
@@ -111,8 +124,20 @@ class Pipeline:
             max_tokens=question.max_tokens,
             history=question.history,
         )
-        draft.ask(self._generator.prompt_tokens(request))
-        entry = self._ledger.open(self._opened(question, draft))
+        prompt_tokens = self._generator.prompt_tokens(request)
+        draft.at = datetime.now(UTC)
+        if question.ticket is not None:
+            with stages.time("reserve"):
+                affordable = await affordable_tokens(
+                    question.ticket,
+                    self._prices,
+                    self._generator.model,
+                    prompt_tokens=prompt_tokens,
+                    max_tokens=question.max_tokens,
+                )
+            request = replace(request, max_tokens=affordable)
+        draft.ask(prompt_tokens)
+        entry = self._ledger.open(self._opened(question, draft, request.max_tokens))
         with stages.time("generate"):
             async with aclosing(self._generator.generate(request)) as parts:
                 async for part in parts:
@@ -124,21 +149,21 @@ class Pipeline:
                         entry.wrote(part.text)
                         yield part
 
-    def _opened(self, question: Question, draft: "_Draft") -> Opened:
+    def _opened(self, question: Question, draft: "_Draft", max_tokens: int) -> Opened:
         return Opened(
             request_id=question.request_id,
             tenant_id=question.tenant_id,
             key_id=question.key_id,
-            at=datetime.now(UTC),
+            at=draft.at,
             route=question.route,
             model=draft.model,
             prompt_tokens=draft.prompt_tokens,
-            max_tokens=question.max_tokens,
+            max_tokens=max_tokens,
             embedding_tokens=draft.retrieval.embedding_tokens,
             price=self._prices.of(draft.model),
         )
 
-    def _settle(self, question: Question, draft: "_Draft", stages: Stages) -> TokenUsage:
+    async def _settle(self, question: Question, draft: "_Draft", stages: Stages) -> TokenUsage:
         metrics.answers.labels(draft.finish_reason if draft.complete else "unfinished").inc()
         for stage, milliseconds in stages.milliseconds.items():
             metrics.stage_seconds.labels(stage).observe(milliseconds / 1000)
@@ -153,19 +178,26 @@ class Pipeline:
             cost_micro_usd=usage.cost_micro_usd,
             saved_micro_usd=usage.saved_micro_usd,
         )
-        self._ledger.record(
-            UsageEvent(
-                request_id=question.request_id,
-                tenant_id=question.tenant_id,
-                key_id=question.key_id,
-                at=datetime.now(UTC),
-                route=question.route,
-                model=draft.model,
-                cache_status="miss",
-                usage=usage,
-                unfinished=not draft.complete,
-            )
+        event = UsageEvent(
+            request_id=question.request_id,
+            tenant_id=question.tenant_id,
+            key_id=question.key_id,
+            at=draft.at,
+            route=question.route,
+            model=draft.model,
+            cache_status="miss",
+            usage=usage,
+            unfinished=not draft.complete,
         )
+        try:
+            # First: what is in the ledger and still held would count twice.
+            if question.ticket is not None:
+                await question.ticket.finish(
+                    spent_micro_usd=usage.cost_micro_usd or 0,
+                    tokens=usage.prompt_tokens + usage.completion_tokens,
+                )
+        finally:
+            self._ledger.record(event)
         return usage
 
 
@@ -174,6 +206,7 @@ class _Draft:
 
     def __init__(self, model: str, retrieval: Retrieval) -> None:
         self.id = AnswerId(new_id("ans"))
+        self.at = datetime.now(UTC)  # in whose day and month it counts
         self.model = model
         self.retrieval = retrieval
         self.sources: tuple[Passage, ...] = retrieval.passages

@@ -10,6 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from carrel.api import allowances
 from carrel.api.errors import error_response
 from carrel.domain.errors import NotFound, TooLarge
 from carrel.domain.ids import new_id
@@ -62,6 +63,8 @@ class _Exchange:
             if not self._status:
                 await response(self._scope, self._limited, self._identified)
         finally:
+            if ticket := self._scope["state"].get("ticket"):
+                await ticket.finish()
             self._account()
 
     async def _limited(self) -> Message:
@@ -77,6 +80,8 @@ class _Exchange:
             self._status = message["status"]
             headers = list(message.get("headers", []))
             headers.append((b"x-request-id", self.request_id.encode()))
+            if ticket := self._scope["state"].get("ticket"):
+                headers += allowances.headers(ticket)
             message = {**message, "headers": headers}
         await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body"):

@@ -19,13 +19,13 @@ from weakref import WeakSet
 
 from carrel.domain.errors import CarrelError
 from carrel.domain.ids import RequestId, TenantId
-from carrel.domain.tenant import Limits
+from carrel.domain.tenant import Limits, OnOutage
 from carrel.limits import rate
 from carrel.limits.books import RECOVERY_SECONDS, Ledger
 from carrel.limits.handles import Admission, Budget, Reservation
 from carrel.limits.memory import MemoryMeter
 from carrel.limits.meter import Account, Ceiling, Finish, Lease, Meter, Scope, Verdict
-from carrel.limits.money import Money, OnOutage, Wish
+from carrel.limits.money import Money, Wish
 from carrel.limits.period import period_of
 from carrel.limits.refusal import allowances, rate_limited
 from carrel.redis.errors import SharedStateDown

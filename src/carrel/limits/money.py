@@ -6,10 +6,10 @@ policy is "allow" goes on with one replica's share of what the ledger says is le
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from carrel.domain.errors import BudgetExhausted, Unavailable
 from carrel.domain.ids import RequestId, TenantId
+from carrel.domain.tenant import OnOutage
 from carrel.limits.books import Books, Ledger, Recovering
 from carrel.limits.memory import MemoryMeter
 from carrel.limits.meter import Account, Ceiling, Exhausted, Finish, Hold, Meter, Silent, Unknown
@@ -20,8 +20,6 @@ from carrel.telemetry import metrics
 
 ATTEMPTS = 3
 RETRY_SECONDS = 2
-
-OnOutage = Literal["refuse", "allow"]
 
 
 @dataclass(frozen=True, slots=True)

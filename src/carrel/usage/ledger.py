@@ -10,17 +10,17 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import func, select
 
 from carrel.database.engine import Database
 from carrel.database.tables import usage_events as table
 from carrel.domain.errors import CarrelError
-from carrel.domain.ids import KeyId, RequestId, TenantId
+from carrel.domain.ids import RequestId, TenantId
 from carrel.domain.usage import UsageEvent
 from carrel.telemetry import metrics
 from carrel.usage.entry import Entry
@@ -81,10 +81,10 @@ class Ledger:
         if len(self._pending) >= self._set_aside_at:
             self._set_aside()
 
-    async def spent(
-        self, scope: Literal["tenant", "key"], owner: TenantId | KeyId, since: datetime
-    ) -> int:
-        """Micro-dollars of the tenant's or key's events from *since* on; unknown costs count 0.
+    async def spent_since(self, tenant_id: TenantId, scope: str, start: datetime) -> int:
+        """Micro-dollars of *scope*'s events from *start* on; unknown costs count 0.
+
+        The scope is `tenant:ten_x`, or `key:key_x` of that tenant.
 
         Events that this process has not yet written are part of it; those of other
         processes are up to `FLUSH_SECONDS` late.
@@ -94,16 +94,37 @@ class Ledger:
         """
         if self._sealed:
             await self.recover()
-        column = table.c.tenant_id if scope == "tenant" else table.c.key_id
-        query = select(func.sum(table.c.cost_micro_usd)).where(column == owner, table.c.at >= since)
+        kind, _, owner = scope.partition(":")
+        column = table.c.tenant_id if kind == "tenant" else table.c.key_id
+        query = select(func.sum(table.c.cost_micro_usd)).where(column == owner, table.c.at >= start)
         async with self._moving:
             rows = await self._database.fetch(query)
             waiting = sum(
                 event.usage.cost_micro_usd or 0
                 for event in self._pending
-                if owner in (event.tenant_id, event.key_id) and event.at >= since
+                if owner in (event.tenant_id, event.key_id) and event.at >= start
             )
         return int(rows[0][0] or 0) + waiting
+
+    async def spent_by(
+        self, tenant_id: TenantId, requests: Collection[RequestId]
+    ) -> dict[RequestId, int]:
+        """What each of the tenant's *requests* cost, in micro-dollars; without those not recorded.
+
+        Raises:
+            Unavailable: SQL is down.
+        """
+        query = select(table.c.request_id, table.c.cost_micro_usd).where(
+            table.c.tenant_id == tenant_id, table.c.request_id.in_(requests)
+        )
+        async with self._moving:
+            rows = await self._database.fetch(query)
+            waiting = {
+                event.request_id: event.usage.cost_micro_usd or 0
+                for event in self._pending
+                if event.tenant_id == tenant_id and event.request_id in requests
+            }
+        return waiting | {row.request_id: row.cost_micro_usd or 0 for row in rows}
 
     async def start(self) -> None:
         """Catch up on what killed processes left behind; no fault of it stops the start."""

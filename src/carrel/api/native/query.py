@@ -13,7 +13,7 @@ from carrel.answering.events import Done, Event, Sources
 from carrel.answering.pipeline import Question
 from carrel.api import wire
 from carrel.api.answering import collect, log_content, stages_of, start
-from carrel.api.dependencies import MayQuery, MaySearch, Opened, TenantCaller
+from carrel.api.dependencies import MayAsk, MaySearch, Opened, TenantCaller
 from carrel.api.errors import describe
 from carrel.api.event_stream import EventStream, frame
 from carrel.api.responses import Json
@@ -55,7 +55,7 @@ class SearchBody(BaseModel):
 
 
 @router.post("/query", summary="Ask; the answer cites its sources, streamed or whole")
-async def query(body: QueryBody, request: Request, caller: MayQuery, services: Opened) -> Response:
+async def query(body: QueryBody, request: Request, caller: MayAsk, services: Opened) -> Response:
     if body.model not in (None, *services.models):
         raise InvalidRequest(f"this server offers: {', '.join(services.models)}", param="model")
     question = Question(
@@ -68,7 +68,9 @@ async def query(body: QueryBody, request: Request, caller: MayQuery, services: O
         top_k=body.top_k,
         max_tokens=body.max_tokens,
         where=parse_filter(body.filter),
+        ticket=caller.ticket,
     )
+    await caller.ticket.admit(services.pipeline.tokens_at_most(question))
     events = await start(services.pipeline.answer(question, stages_of(request)))
     if body.stream:
         return EventStream(_frames(events, request, caller, question.text))

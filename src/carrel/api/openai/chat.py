@@ -18,7 +18,7 @@ from carrel.answering.events import Done, Event, Sources
 from carrel.answering.pipeline import Question
 from carrel.api import wire
 from carrel.api.answering import collect, log_content, stages_of, start
-from carrel.api.dependencies import MayQuery, Opened, TenantCaller
+from carrel.api.dependencies import MayAsk, Opened, TenantCaller
 from carrel.api.errors import describe
 from carrel.api.event_stream import EventStream, frame
 from carrel.api.native.query import MAX_QUESTION, MAX_TOKENS, meaningful
@@ -80,7 +80,7 @@ class ChatBody(BaseModel):
 
 
 @router.post("/chat/completions", summary="Ask as with OpenAI's SDK; sources come as extra fields")
-async def chat(body: ChatBody, request: Request, caller: MayQuery, services: Opened) -> Response:
+async def chat(body: ChatBody, request: Request, caller: MayAsk, services: Opened) -> Response:
     history, text = _conversation(body.messages)
     question = Question(
         tenant_id=caller.tenant_id,
@@ -92,7 +92,9 @@ async def chat(body: ChatBody, request: Request, caller: MayQuery, services: Ope
         top_k=TOP_K,
         max_tokens=body.max_completion_tokens or body.max_tokens or DEFAULT_MAX_TOKENS,
         history=history,
+        ticket=caller.ticket,
     )
+    await caller.ticket.admit(services.pipeline.tokens_at_most(question))
     events = await start(services.pipeline.answer(question, stages_of(request)))
     if body.stream:
         include_usage = body.stream_options is not None and body.stream_options.include_usage
