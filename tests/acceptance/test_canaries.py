@@ -352,11 +352,14 @@ async def test_no_canary_is_seen_where_it_should_not_be(
 def test_a_setting_that_stops_the_start_is_not_repeated(tmp_path: Path, setting: dict[str, str]):
     word = canary("Setting")
     environment = {name: value.format(word) for name, value in setting.items()}
-    with contextlib.suppress(subprocess.TimeoutExpired):
+    with (
+        (tmp_path / "out").open("wb") as out,
+        contextlib.suppress(subprocess.TimeoutExpired),
+    ):
         subprocess.run(  # noqa: PLW1510 - it may end in any way
             [sys.executable, "-m", "carrel", "serve", "--port", str(free_port())],
             env={"PATH": "/usr/bin:/bin", "CARREL_DATA_DIR": str(tmp_path / "d"), **environment},
-            stdout=(tmp_path / "out").open("wb"),
+            stdout=out,
             stderr=subprocess.STDOUT,
             cwd=tmp_path,
             timeout=8,
