@@ -5,6 +5,7 @@ exercises the adapter's requests, not what a server makes of them. Where Postgre
 installed, SQLite stands in for it.
 """
 
+import json
 import os
 import secrets
 import subprocess
@@ -18,8 +19,10 @@ from unittest.mock import patch
 import asyncpg
 from tests.services import MissingProgramError, postgres
 
+from carrel.domain.tenant import Isolation
 from carrel.settings import Settings
 
+DEDICATED = "eu-1"
 ROOT = Path(__file__).parents[2]
 
 
@@ -28,16 +31,22 @@ class Backend:
     """What stores vectors and metadata; `share` is how much of a long run it is given.
 
     Without a port of a Qdrant server it is the embedded engine, and without the URL of a
-    PostgreSQL server SQLite.
+    PostgreSQL server SQLite. The second Qdrant server is for one tenant at a time.
     """
 
     name: str
     share: float = 1.0
     qdrant_port: int | None = None
+    dedicated_port: int | None = None
     postgres_url: str | None = None
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def tiers(self) -> tuple[Isolation, ...]:
+        """Those that a tenant can be moved to."""
+        return ("shared", "collection") + (("dedicated",) if self.dedicated_port else ())
 
     async def environment(self, folder: Path) -> dict[str, str]:
         """Settings that choose a database and a collection of which nobody else knows."""
@@ -47,6 +56,8 @@ class Backend:
             chosen["CARREL_QDRANT_URL"] = "http://127.0.0.1"
             chosen["CARREL_QDRANT_GRPC_PORT"] = str(self.qdrant_port)
             chosen["CARREL_QDRANT_COLLECTION"] = name
+            dedicated = {"url": "http://127.0.0.1", "grpc_port": self.dedicated_port}
+            chosen["CARREL_QDRANT_SERVERS"] = json.dumps({DEDICATED: dedicated})
         if self.postgres_url is not None:
             # It is not dropped: the whole server goes with the tests.
             connection = await asyncpg.connect(f"{self.postgres_url}/postgres")
@@ -62,13 +73,12 @@ EMBEDDED = Backend("engine and SQLite")
 @contextmanager
 def served() -> Iterator[Backend]:
     """The server's adapter, with the databases of a run of tests."""
-    with _qdrant() as port:
+    with _qdrant() as port, _qdrant() as own:
         try:
             with postgres() as database:
-                name = "Qdrant adapter and PostgreSQL"
-                yield Backend(name, 0.1, port, database.url)
+                yield Backend("Qdrant adapter and PostgreSQL", 0.1, port, own, database.url)
         except MissingProgramError:
-            yield Backend("Qdrant adapter and SQLite", 0.1, port)
+            yield Backend("Qdrant adapter and SQLite", 0.1, port, own)
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:

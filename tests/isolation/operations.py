@@ -1,11 +1,14 @@
 """What callers may do, as values: a state machine draws them, and `Park` carries them out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from unicodedata import normalize
 
 from hypothesis import strategies as st
 from tests.isolation.canary import SUBJECTS
+
+from carrel.domain.tenant import Isolation
 
 # The same ids in every tenant, some of them twins of each other.
 DOCUMENT_IDS = (
@@ -84,9 +87,10 @@ class Ask:
 
 @dataclass(frozen=True)
 class Move:
-    """An administrator has the caller's tenant moved to the other tier, unless it is on its way."""
+    """An administrator has the caller's tenant moved to a tier, which may be refused."""
 
     caller: Caller
+    isolation: Isolation
 
 
 Operation = Upload | Delete | Get | List | Search | Ask | Move
@@ -98,7 +102,7 @@ def callers(tenants: int) -> st.SearchStrategy[Caller]:
     return st.builds(Caller, st.integers(0, tenants - 1), st.integers(0, len(SIGHTS) - 1))
 
 
-def operations(tenants: int) -> st.SearchStrategy[Operation]:
+def operations(tenants: int, tiers: Sequence[Isolation]) -> st.SearchStrategy[Operation]:
     """One operation of a caller of one of so many tenants; one in six writes."""
     who = callers(tenants)
     document = st.sampled_from(DOCUMENT_IDS)
@@ -111,7 +115,7 @@ def operations(tenants: int) -> st.SearchStrategy[Operation]:
     )
     return st.one_of(
         upload,
-        st.builds(Move, who),
+        st.builds(Move, who, st.sampled_from(tiers)),
         st.builds(Delete, who, document),
         st.builds(Get, who, document),
         st.builds(List, who, st.integers(1, 20), st.none() | document),

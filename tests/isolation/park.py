@@ -27,7 +27,7 @@ from tests.isolation.operations import (
     Upload,
     Write,
 )
-from tests.isolation.stack import Api, Reply, Tenant, new_tenant
+from tests.isolation.stack import Api, Reply, Tenant, new_tenant, server_of
 
 from carrel.domain.tenant import Isolation
 
@@ -41,7 +41,6 @@ class Resident:
 
     callers: list[Tenant]
     documents: Documents = field(default_factory=dict)
-    tier: Isolation = "shared"
 
     @classmethod
     async def made(cls, api: Api) -> "Resident":
@@ -138,15 +137,12 @@ class Park:
     def _tenant(self, caller: Caller) -> Tenant:
         return self.residents[caller.tenant].callers[caller.sight]
 
-    async def _move(self, tenant: int) -> Reply:
-        resident = self.residents[tenant]
-        other: Isolation = "collection" if resident.tier == "shared" else "shared"
-        path = f"tenants/{resident.who_sees_all.id}/moves"
-        reply = await self.api.administer("POST", path, body={"isolation": other})
+    async def _move(self, tenant: Tenant, isolation: Isolation) -> Reply:
+        body = {"isolation": isolation, "server": server_of(isolation)}
+        reply = await self.api.administer("POST", f"tenants/{tenant.id}/moves", body=body)
+        # It is there, or under way; or another tenant has the server.
         assert reply.status in (202, 409), reply
-        if reply.status == 202:
-            resident.tier = other
-            self.tally.moves += 1
+        self.tally.moves += reply.status == 202
         return reply
 
     async def _carry_out(  # noqa: PLR0911 - one for each kind
@@ -179,7 +175,7 @@ class Park:
             case Ask():
                 return await _ask(tenant, operation)
             case Move():
-                return await self._move(operation.caller.tenant)
+                return await self._move(tenant, operation.isolation)
 
     def _note(self, operation: Operation, reply: Reply, number: int) -> None:
         """Hold *reply* against what the model expects of a write, and change the model."""

@@ -10,15 +10,16 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote
 
 from fastapi import FastAPI
 from sqlalchemy import update
 from tests.acceptance.server import ADMIN_KEY
-from tests.isolation.backends import Backend, settings_of
+from tests.isolation.backends import DEDICATED, Backend, settings_of
 from tests.isolation.canary import new_canary
 
 from carrel.asgi import create_app
@@ -29,7 +30,14 @@ from carrel.domain.tenant import Isolation
 from carrel.jobs.worker import Worker
 from carrel.placement.homes import Homes
 from carrel.placement.moves import ENDED, Move
-from carrel.services import Services, check_vectors, engine_folder, open_services, open_worker
+from carrel.services import (
+    Services,
+    check_vectors,
+    engine_folder,
+    open_dedicated,
+    open_services,
+    open_worker,
+)
 from carrel.settings import Settings
 from carrel.vectors.edge.process import EngineProcess
 
@@ -154,7 +162,7 @@ class Tenant:
     async def move(self, isolation: Isolation) -> Move:
         """The move to a tier, once it has come to its end."""
         store = self.api.services.moves
-        move = await store.start(self.id, isolation)
+        move = await store.start(self.id, isolation, server_of(isolation))
         async with asyncio.timeout(60):
             while move.status not in ENDED:
                 await asyncio.sleep(0.01)
@@ -168,6 +176,11 @@ class Tenant:
         return await self.call("POST", "/v1/query", body={"question": question, **more})
 
 
+def server_of(isolation: Isolation) -> str | None:
+    """The server that a tenant of this tier is on."""
+    return DEDICATED if isolation == "dedicated" else None
+
+
 async def new_tenant(
     api: Api, isolation: Isolation = "shared", *, scopes: tuple[Scope, ...] | None = None
 ) -> Tenant:
@@ -179,12 +192,9 @@ async def new_tenant(
 
 
 def homes(api: Api) -> Homes:
-    """Where tenants' points are, as the database says at this moment."""
-
-    def no_server(name: str) -> NoReturn:
-        raise AssertionError(f"there is no server {name}")
-
-    return Homes(api.services.database, api.services.vectors, no_server)
+    """Where tenants' points are; a server that this opens is left to the end of the process."""
+    services = api.services
+    return Homes(services.database, services.vectors, partial(open_dedicated, services.settings))
 
 
 @contextlib.asynccontextmanager

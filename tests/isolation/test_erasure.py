@@ -174,9 +174,12 @@ async def test_a_deleted_document_is_swept_too(backend: Backend, tmp_path: Path)
 
 
 async def test_files_of_uploads_that_died_are_removed_and_no_others(api: Api):
-    tenant = await with_documents(api)
+    tenant = await new_tenant(api)
+    for name in DOCUMENTS:
+        await tenant.upload(name, text_about("refunds", tenant.canary))
     originals = open_originals(api.services.settings)
     named = await originals.names(tenant.id)
+    assert len(named) == len(DOCUMENTS)
     folder = api.services.settings.data_dir / "originals" / tenant.id
     for name in ("org_lost", "org_half.partial"):
         (folder / name).write_bytes(b"left by a crash")

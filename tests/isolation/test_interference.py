@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 import pytest
 from tests.acceptance.server import Client, Server, new_tenant
+from tests.isolation.backends import Backend
 from tests.isolation.canary import SUBJECTS, new_canary, question_about, text_about
 from tests.isolation.stack import Api, Tenant, homes
 from tests.isolation.stack import new_tenant as tenant_of
@@ -27,7 +28,7 @@ QUESTIONS = (*map(question_about, SUBJECTS), "refunds", "thirty days", "office")
 
 
 async def test_no_score_changes_by_a_bit_whatever_a_neighbour_does(
-    api: Api, record_property: Callable[[str, object], None]
+    api: Api, backend: Backend, record_property: Callable[[str, object], None]
 ) -> None:
     ours, theirs = await tenant_of(api), await tenant_of(api)
     await _fill(ours)
@@ -50,8 +51,8 @@ async def test_no_score_changes_by_a_bit_whatever_a_neighbour_does(
     hits = sum(len(h.dense) + len(h.sparse) for h, _, _ in before) * compared // len(QUESTIONS)
     record_property(
         TALLY,
-        f"{compared} searches and answers, {hits:,} scores, the same to the bit while a neighbour "
-        f"uploaded {NEIGHBOURS_DOCUMENTS}+ documents, replaced and deleted some",
+        f"{compared} searches and answers on {backend}, {hits:,} scores, the same to the bit while "
+        f"a neighbour uploaded {NEIGHBOURS_DOCUMENTS}+ documents, replaced and deleted some",
     )
 
 
@@ -76,7 +77,10 @@ async def test_erasing_a_neighbour_changes_nothing(api: Api) -> None:
 
 @pytest.mark.parametrize("tier", ["shared", "collection"])
 async def test_no_score_changes_by_a_bit_while_a_neighbour_moves_between_tiers(
-    api: Api, record_property: Callable[[str, object], None], tier: Isolation
+    api: Api,
+    backend: Backend,
+    record_property: Callable[[str, object], None],
+    tier: Isolation,
 ) -> None:
     ours, theirs = await tenant_of(api, tier), await tenant_of(api)
     await asyncio.gather(_fill(ours), _fill(theirs))
@@ -84,7 +88,7 @@ async def test_no_score_changes_by_a_bit_while_a_neighbour_moves_between_tiers(
     theirs_before = [(await theirs.search(question)).json for question in QUESTIONS]
     compared = 0
     with patch("carrel.placement.mover.LONGEST_SEARCH_SECONDS", 0.1):
-        for there in ("collection", "shared") * 2:
+        for there in (*backend.tiers[1:], "shared") * 2:
             moving = asyncio.create_task(theirs.move(there))
             while not moving.done():
                 for question, expected in zip(QUESTIONS, before, strict=True):
@@ -95,8 +99,8 @@ async def test_no_score_changes_by_a_bit_while_a_neighbour_moves_between_tiers(
     assert [(await theirs.search(question)).json for question in QUESTIONS] == theirs_before
     record_property(
         TALLY,
-        f"{compared} searches and answers in the tier {tier}, the same to the bit while a "
-        "neighbour moved to a collection of its own and back, twice",
+        f"{compared} searches and answers in the tier {tier} on {backend}, the same to the bit "
+        f"while a neighbour moved through the tiers {', '.join(backend.tiers)}, twice",
     )
 
 
@@ -142,8 +146,7 @@ async def _fill(tenant: Tenant) -> None:
 async def _everything(tenant: Tenant, question: str) -> tuple[Hits, Any, Any]:
     """Both lists of the store as they come, the passages, and the answer."""
     services = tenant.api.services
-    home = await homes(tenant.api).find(tenant.id)
-    vectors = services.vectors.tenant(tenant.id, collection=home.collection)
+    vectors = await homes(tenant.api).now(tenant.id)
     hits = await vectors.search(
         await services.embedder.embed_query(question),
         Bm25Encoder().embed_query(question),

@@ -4,6 +4,7 @@ Attackers send each of the victim's ids in every place that takes one.
 """
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
@@ -19,12 +20,13 @@ from carrel.database.engine import Database
 @pytest.fixture
 async def matrix(server: Server) -> AsyncIterator[Matrix]:
     environment = {"CARREL_DATA_DIR": str(server.data_dir), **server.environment}
-    database = Database(settings_of(environment).sql_url)
-    async with aiohttp.ClientSession() as session:
+    async with AsyncExitStack() as stack:
+        database = Database(settings_of(environment).sql_url)
+        stack.push_async_callback(database.close)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
         made = Matrix(session, server, database)
         await made.set_up()
         yield made
-    await database.close()
 
 
 async def test_the_table_of_routes_is_that_of_the_server(admin: Client) -> None:

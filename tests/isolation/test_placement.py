@@ -42,11 +42,11 @@ async def pair(api: Api, request: pytest.FixtureRequest) -> tuple[Tenant, Tenant
     return (older, younger) if request.param == "older" else (younger, older)
 
 
-async def test_one_tenant_moves_and_no_other(pair: tuple[Tenant, Tenant]) -> None:
+async def test_one_tenant_moves_and_no_other(pair: tuple[Tenant, Tenant], backend: Backend) -> None:
     ours, theirs = pair
     api = ours.api
     before = (await theirs.search(QUESTION)).json
-    for tier in ("collection", "shared"):
+    for tier in (*backend.tiers[1:], "shared"):
         move = await ours.move(tier)
         assert (move.status, move.report["searches_that_differed"]) == ("done", 0), move
         assert await homes(api).find(ours.id) == move.target

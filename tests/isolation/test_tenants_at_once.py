@@ -26,7 +26,6 @@ from tests.isolation.operations import (
     DOCUMENT_IDS,
     SIGHTS,
     Caller,
-    Operation,
     Upload,
     callers,
     operations,
@@ -36,6 +35,7 @@ from tests.isolation.stack import Api, opened
 from tests.isolation.tally import TALLY
 
 from carrel.database.tables import erasures, moves
+from carrel.domain.tenant import Isolation
 
 TENANTS = 3
 FIRST_UPLOADS = [
@@ -52,15 +52,17 @@ class TenantsAtOnce(RuleBasedStateMachine):
     runner: ClassVar[asyncio.Runner]
     api: ClassVar[Api]
     tally: ClassVar[Tally]
+    tiers: ClassVar[tuple[Isolation, ...]]
 
     @initialize()
     def arrive(self) -> None:
         self.park = self.runner.run(Park.made(self.api, TENANTS, self.tally))
         self.runner.run(self.park.all_at_once(FIRST_UPLOADS))
 
-    @rule(batch=st.lists(operations(TENANTS), min_size=1, max_size=10))
-    def do_all_at_once(self, batch: list[Operation]) -> None:
-        self.runner.run(self.park.all_at_once(batch))
+    @rule(data=st.data())
+    def do_all_at_once(self, data: st.DataObject) -> None:
+        batches = st.lists(operations(TENANTS, self.tiers), min_size=1, max_size=10)
+        self.runner.run(self.park.all_at_once(data.draw(batches)))
 
     @rule(caller=callers(TENANTS), subject=st.sampled_from(SUBJECTS))
     def look_around(self, caller: Caller, subject: str) -> None:
@@ -86,13 +88,14 @@ def test_whatever_tenants_do_at_once_each_sees_its_own_documents_alone(
     stack = opened(tmp_path / "data", backend)
     TenantsAtOnce.runner, TenantsAtOnce.tally = runner, Tally()
     TenantsAtOnce.api = runner.run(stack.__aenter__())
+    TenantsAtOnce.tiers = backend.tiers
     tally = TenantsAtOnce.tally
     try:
         while tally.operations < OPERATIONS * backend.share:
             run_state_machine_as_test(
                 TenantsAtOnce,
                 settings=settings(
-                    max_examples=10,
+                    max_examples=4,
                     stateful_step_count=30,
                     deadline=None,
                     database=None,
