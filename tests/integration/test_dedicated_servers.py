@@ -15,7 +15,7 @@ from tests.contract.sample_points import A, at_angle, point
 from carrel.cli import doctor
 from carrel.domain.errors import Unavailable
 from carrel.domain.ids import TenantId
-from carrel.services import open_dedicated
+from carrel.resources import open_dedicated
 from carrel.settings import Settings, load_settings
 from carrel.vectors.store import Point
 

@@ -17,7 +17,7 @@ from carrel.erasure.places import Files, Points
 from carrel.erasure.reports import Erasure
 from carrel.erasure.rows import KEPT
 from carrel.ingestion.originals import Originals
-from carrel.services import open_originals
+from carrel.resources import open_originals
 
 DOCUMENTS = ("policy", "terms", "rates")
 
