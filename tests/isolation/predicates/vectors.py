@@ -79,9 +79,6 @@ VECTORS = (
         "None",
     ),
     Mutation(
-        "filters.stored: tenant", "vectors/edge/filters.py", "def stored(", f"[{_IN_FILTER}]", "[]"
-    ),
-    Mutation(
         "engine: reads are of the collection that is named",
         "vectors/edge/engine.py",
         "async def _served(",
