@@ -31,7 +31,7 @@ QDRANT_GRPC_PORT = int(os.environ.get("CARREL_TEST_QDRANT_GRPC_PORT", "6334"))
 
 # Without a server its tests are not there, rather than skipped: a skip would hide among others.
 STORES = ["edge", "server-local", "server-wire", *(["server"] if QDRANT_URL else [])]
-MEMORY_BYTES = 2 * 1024**3
+MEMORY_BYTES = 4 * 1024**3  # a shard maps 70 MB, and here that is memory
 
 
 @pytest.fixture(scope="session")

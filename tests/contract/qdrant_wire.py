@@ -18,10 +18,13 @@ from tests.contract.local_qdrant import LocalQdrant
 
 
 class WireQdrant(wire.PointsServicer, wire.CollectionsServicer, wire.QdrantServicer):
-    """The server's three services. `failure` is what each request on points meets, if set."""
+    """The server's three services. `failure` is what each request on points meets, if set.
 
-    def __init__(self, version: str = "1.20.0") -> None:
-        self.local = LocalQdrant(version)
+    Several may answer out of one *local* mode.
+    """
+
+    def __init__(self, version: str = "1.20.0", local: LocalQdrant | None = None) -> None:
+        self.local = local or LocalQdrant(version)
         self.messages: list[Any] = []
         self.peers: set[str] = set()
         self.failure: tuple[grpc.StatusCode, str] | None = None
@@ -38,7 +41,7 @@ class WireQdrant(wire.PointsServicer, wire.CollectionsServicer, wire.QdrantServi
 
     async def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
         if await self.local.collection_exists(request.collection_name):
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "already exists")
+            raise refusal(grpc.StatusCode.INVALID_ARGUMENT, "already exists")
         self.messages.append(request)
         await self.local.create_collection(
             request.collection_name,
@@ -138,14 +141,15 @@ class WireQdrant(wire.PointsServicer, wire.CollectionsServicer, wire.QdrantServi
             self.failures_left -= 1
             if self.retry_after:
                 context.set_trailing_metadata((("retry-after", self.retry_after),))
-            await context.abort(*self.failure)
+            raise refusal(*self.failure)
+
+
+def refusal(code: grpc.StatusCode, details: str) -> grpc.aio.AioRpcError:
+    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details)
 
 
 class _Door:
-    """Asks every caller for the API key, where there is one, and passes local mode's errors on.
-
-    gRPC has interceptors for this; they leave cycles behind, collected in some later test.
-    """
+    """Asks every caller for the API key, where there is one, and answers errors with a status."""
 
     def __init__(self, qdrant: WireQdrant, api_key: str | None) -> None:
         self._qdrant = qdrant
@@ -155,13 +159,14 @@ class _Door:
         method = getattr(self._qdrant, name)
 
         async def answer(request: Any, context: Any) -> Any:
-            shown = dict(context.invocation_metadata()).get("api-key")
-            if self._api_key not in (None, shown):
-                await context.abort(grpc.StatusCode.UNAUTHENTICATED, "Must provide an API key")
             try:
+                shown = dict(context.invocation_metadata()).get("api-key")
+                if self._api_key not in (None, shown):
+                    raise refusal(grpc.StatusCode.UNAUTHENTICATED, "Must provide an API key")
                 return await method(request, context)
             except grpc.aio.AioRpcError as error:
                 failure = error.code(), error.details()
+            # Not `set_code`: what answers at all, with headers, is not asked again.
             return await context.abort(*failure)
 
         return answer if inspect.iscoroutinefunction(method) else method

@@ -6,12 +6,12 @@ from tests.isolation.predicates.erasure import ERASURE
 from tests.isolation.predicates.groups import GROUPS
 from tests.isolation.predicates.jobs import JOBS
 from tests.isolation.predicates.placement import PLACEMENT
-from tests.isolation.predicates.server import SERVER
 from tests.isolation.predicates.vectors import VECTORS
+from tests.isolation.predicates.vectors_server import VECTORS_SERVER
 
 MUTATIONS = (
     *VECTORS,
-    *SERVER,
+    *VECTORS_SERVER,
     *PLACEMENT,
     *ERASURE,
     *JOBS,

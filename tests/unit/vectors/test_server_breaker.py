@@ -83,6 +83,7 @@ def test_a_try_that_hangs_does_not_keep_the_next_away(breaker: Breaker, clock: C
 )
 def test_a_server_that_refuses_is_not_gone(breaker: Breaker, error: Exception) -> None:
     for _ in range(2 * FAILURES):
+        fail(breaker, FAILURES - 1)
         with pytest.raises(type(error)), breaker.watching():
             raise error
 

@@ -163,7 +163,8 @@ def count_looks(qdrant: LocalQdrant) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "acme", "col_short", "../x", "col_" + "I" * 26, "_" + "0" * 26, "col_" + "0" * 27]
+    "name",
+    ["", "acme", "col_short", "../x", "col_" + "I" * 26, "ten_" + "0" * 26, "col_" + "0" * 27],
 )
 async def test_no_name_is_taken_that_carrel_does_not_make(name: str) -> None:
     with pytest.raises(ValueError, match="not the name"):

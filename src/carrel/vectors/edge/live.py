@@ -116,7 +116,7 @@ class LiveShard:
         Call it while writes are paused, or nobody uses the shard.
         """
         self.closed = True
-        if keep:
+        if keep and self.shard.is_written:
             self.shard.flush()
         self.shard.close()
 

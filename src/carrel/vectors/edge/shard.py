@@ -206,6 +206,11 @@ class Shard:
         paths = [directory, *(path for path in directory.iterdir() if path.is_file())]
         return [os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in paths]
 
+    @property
+    def is_written(self) -> bool:
+        """Whether there is anything to flush."""
+        return self._unflushed > 0
+
     def flush(self) -> None:
         """Bring everything written so far to the disk."""
         self._edge.flush()

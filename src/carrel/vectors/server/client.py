@@ -51,6 +51,8 @@ def connect(
 ) -> AsyncQdrantClient:
     """A client of the server at *url*; connections are opened when they are first needed.
 
+    A cluster is a name with the address of each node: requests go round those that answer.
+
     The scheme says whether TLS is used: `https` trusts *certificate_authority* (PEM), or the
     usual authorities. *timeout_seconds* bounds every request, rounded up to a whole second.
 
@@ -65,7 +67,7 @@ def connect(
             api_key=api_key,
             prefer_grpc=True,
             grpc_port=grpc_port,
-            grpc_options=_options(certificate_authority),
+            grpc_options=channel_options(certificate_authority),
             pool_size=CONNECTIONS,
             timeout=math.ceil(timeout_seconds),
             # Its check asks over HTTP, in a thread, and only warns. `collection` looks itself.
@@ -73,7 +75,8 @@ def connect(
         )
 
 
-def _options(certificate_authority: bytes | None) -> dict[str, object]:
+def channel_options(certificate_authority: bytes | None) -> dict[str, object]:
+    """How its connections behave: all addresses of a name are used, and a lost one is retried."""
     options: dict[str, object] = {
         "grpc.service_config": json.dumps(_SERVICE_CONFIG),
         # The default grows to two minutes: so long would a restarted server be taken for down.

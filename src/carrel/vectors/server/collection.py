@@ -22,7 +22,7 @@ from carrel.vectors.server.layout import Layout, add_indexes, check_vectors, cre
 
 # Of tenants' own collections so many are remembered as checked; checking takes one request.
 REMEMBERED = 1_000
-_OWN_NAME = re.compile(r"[a-z]{1,8}_[0-9a-hjkmnp-tv-z]{26}")  # as `new_id` makes them
+_OWN_NAME = re.compile(r"col_[0-9a-hjkmnp-tv-z]{26}")  # as `new_id` makes them
 
 T = TypeVar("T")
 Request = Callable[[AsyncQdrantClient], Awaitable[T]]
