@@ -62,23 +62,30 @@ def opened(own: OwnCollections) -> int:
     return own.count()[1]
 
 
+GOOD_NAME = "col_01jd3w8v0q5x7k2m4n6p8r9s0t"
 BAD_NAMES = [
+    "",
     "col_",
     "../shard-000001",
     "col_../../../../../../../../../..",
     "/etc",
-    new_collection()[:-1],
-    f"{new_collection()}0",
-    f"{new_collection()}\n",
-    f"{new_collection()}/",
-    new_collection().upper(),
-    new_collection().replace("col_", "doc_"),
-    "col_0000000000000000000000000l",
-    "col_0000000000000000000000000\uff11",
-    f"{new_collection()}.0123.erased",
+    GOOD_NAME[:-1],
+    f"{GOOD_NAME}0",
+    f"{GOOD_NAME}\n",
+    f"{GOOD_NAME}/",
+    GOOD_NAME.upper(),
+    GOOD_NAME.replace("col_", "doc_"),
+    f"{GOOD_NAME[:-1]}l",
+    f"{GOOD_NAME[:-1]}\uff11",
+    f"{GOOD_NAME}.0123456789abcdef.erased",
     "\x00",
     ".",
 ]
+
+
+async def test_a_name_of_the_shape_of_ids_is_taken(own: OwnCollections) -> None:
+    await publish(own, GOOD_NAME)
+    assert await count(own, GOOD_NAME) == 1
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
