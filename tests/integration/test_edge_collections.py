@@ -182,7 +182,7 @@ async def test_more_collections_than_may_be_open_are_written_and_searched_at_onc
         rounds = 0
         while not written.is_set():
             for number, tenant in enumerate(handles):
-                hits = await look(tenant, EAST, words("apple"), limit=1)
+                hits = await tenant.search(EAST, words("apple"), limit=1)
                 assert len(hits.dense) == len(hits.sparse) == 1
                 assert await tenant.count(DocumentId("first")) in {0, number + 1}
             rounds += 1
