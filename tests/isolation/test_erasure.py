@@ -203,12 +203,14 @@ async def test_a_deleted_document_is_swept_too(backend: Backend, tmp_path: Path)
 
 
 async def test_files_of_uploads_that_died_are_removed_and_no_others(api: Api):
-    tenant = await new_tenant(api)
-    for name in DOCUMENTS:
-        await tenant.upload(name, text_about("refunds", tenant.canary))
+    tenant, other = await new_tenant(api), await new_tenant(api)
+    for name in DOCUMENTS:  # one version of each: nothing is tidied meanwhile
+        for each in (tenant, other):
+            await each.upload(name, text_about("refunds", each.canary))
     originals = open_originals(api.services.settings)
     named = await originals.names(tenant.id)
     assert len(named) == len(DOCUMENTS)
+    [theirs, *_] = await originals.names(other.id)
     folder = api.services.settings.data_dir / "originals" / tenant.id
     for name in ("org_lost", "org_half.partial", theirs):
         (folder / name).write_bytes(b"left by a crash")
