@@ -139,7 +139,9 @@ def open_redis(settings: Settings, stack: contextlib.AsyncExitStack) -> "RedisCl
         return None
     from carrel.redis.client import RedisClient
 
-    redis = RedisClient(settings.redis_url.get_secret_value())
+    redis = RedisClient(
+        settings.redis_url.get_secret_value(), budget_seconds=settings.redis_timeout_seconds
+    )
     stack.push_async_callback(redis.close)
     return redis
 

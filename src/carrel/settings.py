@@ -205,6 +205,9 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         default=None, description="redis://user:password@host:6379/0: what processes share"
     )
+    redis_timeout_seconds: float = Field(
+        default=0.05, gt=0, description="for one call; a Redis that takes longer counts as down"
+    )
     qdrant_url: HttpUrl | None = Field(
         default=None, description="a Qdrant server instead of the embedded engine; https uses TLS"
     )

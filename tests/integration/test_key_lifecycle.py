@@ -13,8 +13,9 @@ from carrel.database.tables import keys
 from carrel.domain.errors import Conflict, InvalidApiKey, InvalidRequest, NotFound, Unavailable
 from carrel.domain.ids import KeyId, RequestId, TenantId
 from carrel.domain.tenant import Budget, Limits
+from carrel.erasure.rows import remove_rows
 from carrel.tenancy import last_use
-from carrel.tenancy.audit import Actor, AuditLog
+from carrel.tenancy.audit import Actor, AuditLog, forget_details
 from carrel.tenancy.authenticate import Authenticator
 from carrel.tenancy.keys import KeyStore
 from carrel.tenancy.last_use import LastUse
@@ -304,7 +305,9 @@ async def test_the_details_of_an_erased_tenant_are_gone_and_the_actions_are_not(
     audit = AuditLog(database)
     other = await TenantStore(database).create("globex")
     await KeyStore(database).create(tenant_id, name="canary")
-    await TenantStore(database).remove(tenant_id)
+    async with database.write() as connection:
+        await remove_rows(connection, tenant_id)
+        await forget_details(connection, tenant_id)
     entries = await audit.entries(limit=10, tenant_id=tenant_id)
     assert [(each.action, each.details) for each in entries] == [
         ("key.create", {}),

@@ -19,10 +19,12 @@ from carrel.erasure.reports import ErasureReports, erasure_id, note, open_report
 from carrel.erasure.rows import count_rows, remove_documents, remove_rows
 from carrel.jobs.queue import Job, JobQueue, add_job, hold
 from carrel.placement.homes import SHARED, Home, Homes
-from carrel.tenancy.audit import Actor, forget_details, record
+from carrel.tenancy.audit import OPERATOR, Actor, forget_details, record
 
 
-async def request_erasure(database: Database, tenant_id: TenantId, by: Actor) -> ErasureId:
+async def request_erasure(
+    database: Database, tenant_id: TenantId, by: Actor = OPERATOR
+) -> ErasureId:
     """Make the tenant unknown and its documents invisible now, and have all of it erased.
 
     Raises:

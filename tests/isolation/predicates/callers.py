@@ -35,7 +35,11 @@ CALLERS = (
         "tenants.get: not those being erased", "tenancy/store.py", "async def get(", ", _is_there"
     ),
     Mutation(
-        "tenants.change", "tenancy/store.py", "async def change(", "tenants.c.id == tenant_id, "
+        "tenants.change",
+        "tenancy/store.py",
+        "async def change(",
+        "mine = tenants.c.id == tenant_id",
+        "mine = tenants.c.id != tenant_id",
     ),
     Mutation(
         "lookup: revoked",
