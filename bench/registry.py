@@ -1,7 +1,7 @@
 """All benches, each one entry: its name, what it measures, how, and the goals of its figures."""
 
 from bench.measure import AtLeast, AtMost, Bench
-from bench.micro import ingest, memory, overhead, stall, start
+from bench.micro import gate, ingest, memory, overhead, stall, start
 from bench.retrieval import served as retrieval
 
 BENCHES = (
@@ -37,6 +37,12 @@ BENCHES = (
             "event loop, optimising": AtMost(20),
             "longest search, optimising": AtMost(500),
         },
+    ),
+    Bench(
+        "gate",
+        "admit, reserve and finish a request, in memory and with Redis",
+        gate.measure,
+        {f"round trips to {step}": AtMost(1) for step in gate.STEPS},
     ),
     Bench("ingest", "Markdown, from upload to ready", ingest.measure),
     Bench(

@@ -49,7 +49,9 @@ OF_ALL = (
     "tests/isolation/test_tenants_at_once.py",
     "tests/isolation/test_interference.py",
     "tests/integration/test_keys.py",
+    "tests/integration/test_key_lifecycle.py",
     "tests/integration/test_jobs.py",
+    "tests/acceptance/test_tokens.py",
 )
 NO_END = ": no end"
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
@@ -146,10 +148,11 @@ def _killers() -> dict[str, str]:
 
 @cache
 def _tests() -> frozenset[str]:
-    """The name of every test that there is."""
+    """The name of every test that there is, with its parameters and without."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "--no-header"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return frozenset(listed.stdout.splitlines())
+    names = listed.stdout.splitlines()
+    return frozenset(names) | {name.partition("[")[0] for name in names}
 
 
 def _suites(mutation: Mutation) -> list[Suite]:

@@ -7,7 +7,8 @@ from fastapi import FastAPI
 
 from carrel import __version__
 from carrel.api import errors, health
-from carrel.api.admin import embedder, erasures, keys, moves, tenants
+from carrel.api.admin import audit, embedder, erasures, keys, moves, tenants
+from carrel.api.admin import usage as admin_usage
 from carrel.api.middleware import RequestContext
 from carrel.api.native import documents, query, usage
 from carrel.api.openai import chat, models
@@ -28,6 +29,8 @@ ROUTERS = (
     erasures.router,
     embedder.router,
     keys.router,
+    audit.router,
+    admin_usage.router,
     health.router,
 )
 

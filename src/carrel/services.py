@@ -5,54 +5,49 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carrel.answering.pipeline import Pipeline
+from carrel.credentials import open_authenticator
 from carrel.database.engine import Database
-from carrel.database.migrate import migrate
 from carrel.domain.errors import CarrelError, InvalidRequest, Unavailable
-from carrel.domain.ids import TenantId, new_id
+from carrel.domain.ids import TenantId
 from carrel.domain.tenant import Isolation
-from carrel.embedding.embedder import Embedder, EmbedderMisconfigured
+from carrel.embedding.embedder import Embedder
 from carrel.embedding.keywords import Keywords
 from carrel.embedding.sparse import Bm25Encoder
-from carrel.erasure.document import DocumentEraser
-from carrel.erasure.orphans import remove_orphans_hourly
-from carrel.erasure.places import Files, Points
 from carrel.erasure.reports import Erasure, ErasureReports
-from carrel.erasure.tenant import TenantEraser, request_erasure
-from carrel.generation.extractive import MODEL as EXTRACTIVE
-from carrel.generation.extractive import ExtractiveGenerator
-from carrel.generation.generator import Generator
+from carrel.erasure.tenant import request_erasure
 from carrel.ingestion.documents import DocumentStore
-from carrel.ingestion.index import Indexer
-from carrel.ingestion.originals import Originals
-from carrel.ingestion.parse.parser import Parser
 from carrel.ingestion.upload import Uploads
-from carrel.jobs.queue import JobQueue
-from carrel.jobs.worker import Step, Worker
-from carrel.models import Space, open_embedder, open_reranking, spaces
-from carrel.placement.embedders import adopt, mismatch, tenants_by_embedder
-from carrel.placement.homes import Homes, Index
-from carrel.placement.mover import Mover
+from carrel.limits.gate import Gate
+from carrel.models import open_reranking
 from carrel.placement.moves import MoveStore
+from carrel.resources import (
+    cancelled,
+    open_database,
+    open_embedders,
+    open_gate,
+    open_generator,
+    open_homes,
+    open_originals,
+    open_prices,
+    open_redis,
+)
 from carrel.retrieval.rerank import Reranking
 from carrel.retrieval.search import Retriever
 from carrel.settings import Settings
 from carrel.telemetry.loop import watch_loop
+from carrel.tenancy.audit import OPERATOR, Actor, AuditLog
 from carrel.tenancy.authenticate import Authenticator
 from carrel.tenancy.keys import KeyStore
+from carrel.tenancy.last_use import LastUse
 from carrel.tenancy.store import TenantStore
 from carrel.usage.ledger import Ledger
-from carrel.usage.prices import Price, Prices
-from carrel.vectors.edge.store import EdgeVectorStore
 from carrel.vectors.store import VectorStore
 
-if TYPE_CHECKING:  # its client takes 0.6 s to import, which only its users should pay
-    from carrel.vectors.server.inspection import Remark
-    from carrel.vectors.server.store import QdrantServerStore
+if TYPE_CHECKING:  # what takes long to import, only its users should pay for
+    pass
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +68,13 @@ class Services:
     keys: KeyStore
     moves: MoveStore
     erasures: ErasureReports
+    audit: AuditLog
     documents: DocumentStore
     uploads: Uploads
     retriever: Retriever
     pipeline: Pipeline
     ledger: Ledger
+    gate: Gate
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -114,20 +111,17 @@ class Services:
         if server not in servers:
             raise InvalidRequest(f"server is one of: {', '.join(servers)}", param="server")
 
-    async def erase_tenant(self, tenant_id: TenantId, *, wait_seconds: float) -> Erasure:
+    async def erase_tenant(
+        self, tenant_id: TenantId, *, wait_seconds: float, by: Actor = OPERATOR
+    ) -> Erasure:
         """Have everything of a tenant erased; the report as it is after *wait_seconds*.
 
         Raises:
             NotFound: no such tenant.
         """
-        name = await request_erasure(self.database, tenant_id)
-        self.authenticator.forget()
+        name = await request_erasure(self.database, tenant_id, by)
+        await self.authenticator.forget()
         return await self.erasures.wait(name, seconds=wait_seconds)
-
-
-def engine_folder(settings: Settings, space: Space) -> Path:
-    """Where the embedded vector engine keeps the vectors of *space*."""
-    return settings.data_dir / f"vectors{space.suffix}"
 
 
 @contextlib.asynccontextmanager
@@ -145,10 +139,13 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         await _warm(embedders.values(), keywords, reranking)
         generator = open_generator(settings, embedder, Bm25Encoder())
         stack.push_async_callback(generator.close)
-        ledger = Ledger(database)
+        ledger = Ledger(database, settings.data_dir / "usage", count_tokens=embedder.count_tokens)
         stack.push_async_callback(ledger.close)
-        for background in (ledger.run(), watch_loop()):
-            stack.push_async_callback(_cancelled, asyncio.create_task(background))
+        await ledger.start()
+        last_use = LastUse(database)
+        stack.push_async_callback(last_use.write)
+        for background in (ledger.run(), last_use.run(), watch_loop()):
+            stack.push_async_callback(cancelled, asyncio.create_task(background))
         retriever = Retriever(
             embedders=embedders,
             keywords=keywords,
@@ -160,17 +157,20 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             reranking=reranking,
         )
         documents = DocumentStore(database)
-        admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
+        redis = open_redis(settings, stack)
+        authenticator = open_authenticator(settings, database, last_use, redis)
+        stack.push_async_callback(authenticator.close)
         yield Services(
             settings=settings,
             database=database,
             vectors=vectors,
             embedder=embedder,
-            authenticator=Authenticator(database, admin_key),
+            authenticator=authenticator,
             tenants=TenantStore(database, embedder.identity),
             keys=KeyStore(database),
             moves=MoveStore(database, embedder.identity),
             erasures=ErasureReports(database),
+            audit=AuditLog(database),
             documents=documents,
             uploads=Uploads(database, open_originals(settings), documents),
             retriever=retriever,
@@ -178,237 +178,13 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
                 retriever=retriever,
                 generator=generator,
                 embedder=embedder,
-                prices=_prices(settings),
+                prices=open_prices(settings),
                 ledger=ledger,
+                passage_tokens=settings.ingestion.chunk_tokens,
             ),
             ledger=ledger,
+            gate=open_gate(ledger, redis, stack),
         )
-
-
-@contextlib.asynccontextmanager
-async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
-    """A worker with everything it needs, opened; closed at the end of the block."""
-    chosen = settings.ingestion
-    async with contextlib.AsyncExitStack() as stack:
-        database = await open_database(settings, stack)
-        embedders = open_embedders(settings, stack)
-        homes, _ = await open_homes(settings, database, stack)
-        parser = Parser(
-            processes=chosen.concurrency,
-            timeout_seconds=chosen.parse_timeout_seconds,
-            memory_mebibytes=chosen.parse_memory_mebibytes,
-            chunk_tokens=chosen.chunk_tokens,
-            chunk_overlap_tokens=chosen.chunk_overlap_tokens,
-        )
-        stack.push_async_callback(parser.close)
-        queue = JobQueue(database, owner=new_id("wrk"), lease_seconds=chosen.lease_seconds)
-        originals = open_originals(settings)
-        indexer = Indexer(
-            database=database,
-            originals=originals,
-            parser=parser,
-            embedders=embedders,
-            keywords=Keywords(),
-            homes=homes,
-            queue=queue,
-        )
-        documents = DocumentEraser(database, homes, originals, queue)
-        tenants = TenantEraser(database, homes, queue, (Points(homes), Files(originals)))
-        mover = Mover(database, homes, MoveStore(database), queue, embedders)
-        sweeping = asyncio.create_task(remove_orphans_hourly(database, originals))
-        stack.push_async_callback(_cancelled, sweeping)
-        yield Worker(
-            queue,
-            {
-                "ingest": Step(indexer.ingest, indexer.fail),
-                "tidy": Step(indexer.tidy),
-                "remove": Step(documents.run),
-                "move": Step(mover.run, mover.give_up),
-                "erase": Step(tenants.run),
-            },
-            concurrency=chosen.concurrency,
-            max_attempts=chosen.max_attempts,
-            lease_seconds=chosen.lease_seconds,
-        )
-
-
-async def open_database(settings: Settings, stack: contextlib.AsyncExitStack) -> Database:
-    """The metadata database, migrated."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.sql_url)
-    stack.push_async_callback(database.close)
-    await migrate(database)
-    return database
-
-
-def open_embedders(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, Embedder]:
-    """The embedder that is set, and the one before it, by their identities.
-
-    Raises:
-        EmbedderMisconfigured: there is no such model.
-    """
-    embedders: dict[str, Embedder] = {}
-    for chosen in settings.embedders:
-        embedder = open_embedder(chosen, settings.data_dir)
-        stack.push_async_callback(embedder.close)
-        embedders.setdefault(embedder.identity, embedder)
-    return embedders
-
-
-async def open_vectors(
-    settings: Settings, space: Space, stack: contextlib.AsyncExitStack
-) -> VectorStore:
-    """The vector store of *space*: a Qdrant server where one is set, else the engine's process."""
-    vectors: VectorStore
-    if settings.qdrant_url is None:
-        vectors = EdgeVectorStore(engine_folder(settings, space))
-    else:
-        vectors = await asyncio.to_thread(_qdrant_server, settings, space, settings.qdrant_url)
-    stack.push_async_callback(vectors.close)
-    return vectors
-
-
-async def open_homes(
-    settings: Settings, database: Database, stack: contextlib.AsyncExitStack
-) -> tuple[Homes, VectorStore]:
-    """Where tenants' points are, and the vector store that those of the present embedder share."""
-    indexes: dict[str, Index] = {}
-    for space in await asyncio.to_thread(spaces, settings):
-        shared = await open_vectors(settings, space, stack)
-        indexes[space.identity] = Index(shared, partial(open_dedicated, settings, space))
-    homes = Homes(database, indexes)
-    stack.push_async_callback(homes.close)
-    return homes, next(iter(indexes.values())).shared
-
-
-async def check_embedder(settings: Settings) -> None:
-    """See that the settings name every embedder that tenants' vectors are of.
-
-    Raises:
-        EmbedderMisconfigured: they don't; or there is no such model.
-    """
-    known = [space.identity for space in spaces(settings)]
-    async with contextlib.AsyncExitStack() as stack:
-        database = await open_database(settings, stack)
-        await adopt(database, known[0])
-        counts = await tenants_by_embedder(database)
-    if said := mismatch(counts, known):
-        raise EmbedderMisconfigured(said)
-    if left := sum(count for identity, count in counts.items() if identity != known[0]):
-        log.warning("the vectors of %d tenants are of the embedder before: carrel reindex", left)
-
-
-async def check_vectors(settings: Settings) -> None:
-    """Make the Qdrant server's collection, or check that it fits; nothing for the engine.
-
-    Raises:
-        IncompatibleServer: the server is too old, or its collection has other vectors.
-    """
-    if settings.qdrant_url is None:
-        return
-    for space in spaces(settings):
-        await _prepare(
-            await asyncio.to_thread(_qdrant_server, settings, space, settings.qdrant_url)
-        )
-
-
-async def _prepare(server: "QdrantServerStore") -> None:
-    try:
-        await server.prepare()
-        if not server.keyword_search:
-            log.warning(
-                "Qdrant is older than 1.19: it cannot keep a tenant's word statistics apart, so "
-                "searches are by meaning alone. Upgrade it for hybrid search."
-            )
-    except Unavailable as error:
-        log.warning("Qdrant does not answer yet: %s", error)
-    finally:
-        await server.close()
-
-
-def open_dedicated(settings: Settings, space: Space, name: str) -> "QdrantServerStore":
-    """The vector store of a server in `CARREL_QDRANT_SERVERS`; for the caller to close.
-
-    Raises:
-        Unavailable: no server has that name any more.
-    """
-    chosen = settings.qdrant_servers.get(name)
-    if chosen is None:
-        log.error("a tenant is on the Qdrant server %s: CARREL_QDRANT_SERVERS lacks it", name)
-        raise Unavailable("the server of this tenant is not configured", retry_after_seconds=30)
-    same_but_elsewhere = settings.model_copy(
-        update={
-            "qdrant_api_key": chosen.api_key,
-            "qdrant_grpc_port": chosen.grpc_port,
-            "qdrant_ca_file": chosen.ca_file,
-        }
-    )
-    return _qdrant_server(same_but_elsewhere, space, chosen.url)
-
-
-async def inspect_vectors(settings: Settings, name: str | None = None) -> "list[Remark]":
-    """What is well, and what is not, with the shared Qdrant server, or the dedicated one *name*.
-
-    Raises:
-        Unavailable: it does not answer.
-    """
-    if name is not None:
-        server = await asyncio.to_thread(open_dedicated, settings, spaces(settings)[0], name)
-    else:
-        assert settings.qdrant_url is not None
-        space = spaces(settings)[0]
-        server = await asyncio.to_thread(_qdrant_server, settings, space, settings.qdrant_url)
-    try:
-        return await server.describe()
-    finally:
-        await server.close()
-
-
-def _qdrant_server(settings: Settings, space: Space, url: str) -> "QdrantServerStore":
-    from carrel.vectors.server.store import QdrantServerStore
-
-    key, authority = settings.qdrant_api_key, settings.qdrant_ca_file
-    return QdrantServerStore(
-        url,
-        dimensions=space.dimensions,
-        api_key=key.get_secret_value() if key else None,
-        collection=settings.qdrant_collection + space.suffix,
-        grpc_port=settings.qdrant_grpc_port,
-        certificate_authority=authority.read_bytes() if authority else None,
-        read_timeout_seconds=settings.qdrant_read_timeout_seconds,
-        write_timeout_seconds=settings.qdrant_write_timeout_seconds,
-        shard_number=settings.qdrant_shards,
-        replication_factor=settings.qdrant_replication_factor,
-        write_consistency_factor=settings.qdrant_write_consistency_factor,
-    )
-
-
-def open_originals(settings: Settings) -> Originals:
-    return Originals(settings.data_dir / "originals", max_bytes=settings.ingestion.max_upload_bytes)
-
-
-def open_generator(settings: Settings, embedder: Embedder, bm25: Bm25Encoder) -> Generator:
-    """The model that writes answers: an upstream where one is set, else the extractive one."""
-    llm = settings.llm
-    if llm.base_url is None or llm.model is None:
-        return ExtractiveGenerator(embedder, bm25)
-    from carrel.generation.openai_compatible import OpenAICompatibleGenerator
-
-    return OpenAICompatibleGenerator(
-        base_url=llm.base_url,
-        api_key=llm.api_key.get_secret_value() if llm.api_key else None,
-        model=llm.model,
-        connect_timeout_seconds=llm.connect_timeout_seconds,
-        first_token_timeout_seconds=llm.first_token_timeout_seconds,
-        token_timeout_seconds=llm.token_timeout_seconds,
-        max_connections=llm.max_connections,
-        count_tokens=embedder.count_tokens,
-    )
-
-
-def _prices(settings: Settings) -> Prices:
-    given = {name: Price(each.input, each.output) for name, each in settings.prices.items()}
-    return Prices(given, free=frozenset({EXTRACTIVE}))
 
 
 async def _warm(
@@ -427,8 +203,3 @@ async def _warm(
         except (CarrelError, TimeoutError) as error:
             log.warning("answers come without reranking for now: %s", error)
     keywords.embed_query("warm")
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -21,11 +22,15 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
 from carrel.model_settings import EmbedderSettings, RerankerSettings, Section
+
+if TYPE_CHECKING:
+    from carrel.tenancy.jwt_keys import VerifyingKey
 
 PREFIX = "CARREL_"
 ENV_FILE = ".env"
@@ -56,6 +61,59 @@ class LlmSettings(Section):
     first_token_timeout_seconds: float = Field(default=60, gt=0, description="to the first token")
     token_timeout_seconds: float = Field(default=20, gt=0, description="between two tokens")
     max_connections: int = Field(default=512, gt=0, description="open connections to the upstream")
+
+
+class JwtSettings(Section):
+    """Signed tokens beside API keys: of one issuer, verified by one kind of key."""
+
+    issuer: str | None = Field(default=None, description="what a token's `iss` must be")
+    audience: str | None = Field(default=None, description="what a token's `aud` must hold")
+    jwks_url: str | None = Field(default=None, description="where the issuer publishes its keys")
+    public_key: str | None = Field(default=None, description="PEM, or the path of a PEM file")
+    secret: SecretStr | None = Field(
+        default=None, description="shared with the issuer; at least 32 random bytes"
+    )
+    algorithms: str | None = Field(
+        default=None, description="comma-separated; default: those of the key's kind"
+    )
+    leeway_seconds: float = Field(default=30, ge=0, le=300, description="for clocks that differ")
+    tenant_claim: str = Field(default="tenant_id", min_length=1, description="the tenant's id")
+    scopes_claim: str = Field(default="scope", min_length=1, description="a list, or words")
+    groups_claim: str = Field(default="groups", min_length=1, description="a list")
+
+    @property
+    def algorithm_names(self) -> frozenset[str]:
+        return frozenset((self.algorithms or "").replace(",", " ").split())
+
+    def fixed_key(self) -> "VerifyingKey | None":
+        """The public key or secret that is set.
+
+        Raises:
+            ValueError: it can't be used; the message says why, and holds nothing of it.
+        """
+        from carrel.tenancy import jwt_keys
+
+        if self.secret is not None:
+            return jwt_keys.from_secret(self.secret.get_secret_value(), self.algorithm_names)
+        if self.public_key is not None:
+            return jwt_keys.from_pem(_pem(self.public_key), self.algorithm_names)
+        jwt_keys.check_public(self.algorithm_names)
+        return None
+
+    @model_validator(mode="after")
+    def _whole(self) -> "JwtSettings":
+        keys = [key for key in (self.jwks_url, self.public_key, self.secret) if key is not None]
+        if not keys and self.model_fields_set:
+            raise ValueError("set one of JWKS_URL, PUBLIC_KEY and SECRET, too")
+        if len(keys) > 1:
+            raise ValueError("set only one of JWKS_URL, PUBLIC_KEY and SECRET")
+        if keys and not (self.issuer and self.audience):
+            raise ValueError("set both ISSUER and AUDIENCE, too: tokens for others must not pass")
+        if self.jwks_url is not None and not _is_private(self.jwks_url):
+            raise ValueError("JWKS_URL must be https: whoever can change the keys is every tenant")
+        if keys:
+            self.fixed_key()
+        return self
 
 
 class IngestionSettings(Section):
@@ -129,6 +187,12 @@ class Settings(BaseSettings):
         default=None,
         description="postgresql://user:password@host/name; default: SQLite in data_dir",
     )
+    redis_url: SecretStr | None = Field(
+        default=None, description="redis://user:password@host:6379/0: what processes share"
+    )
+    redis_timeout_seconds: float = Field(
+        default=0.05, gt=0, description="for one call; a Redis that takes longer counts as down"
+    )
     qdrant_url: HttpUrl | None = Field(
         default=None, description="a Qdrant server instead of the embedded engine; https uses TLS"
     )
@@ -165,6 +229,7 @@ class Settings(BaseSettings):
     ingestion: IngestionSettings = IngestionSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     log: LogSettings = LogSettings()
+    jwt: JwtSettings = JwtSettings()
 
     @field_validator("admin_key")
     @classmethod
@@ -284,6 +349,26 @@ def admin_key_weakness(key: str) -> str | None:
     if lowered in "abcdefghijklmnopqrstuvwxyz0123456789" * 4:
         return "the admin key is a plain sequence"
     return None
+
+
+def _pem(text: str) -> str:
+    """PEM as it is, with its line breaks written as in a `.env` file, or in the file named."""
+    if text.lstrip().startswith("-----BEGIN"):
+        return text.replace("\\n", "\n")
+    try:
+        return Path(text).expanduser().read_text()
+    except (OSError, ValueError):
+        raise ValueError("PUBLIC_KEY is neither PEM nor a file that can be read") from None
+
+
+def _is_private(url: str) -> bool:
+    """Whether nobody between here and *url* can change what it answers."""
+    try:
+        parts = urlsplit(url)
+        local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and local))
 
 
 def _unknown(variables: Mapping[str, str | None]) -> set[str]:

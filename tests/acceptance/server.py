@@ -113,7 +113,7 @@ def running(folder: Path, environment: Mapping[str, str] | None = None) -> Itera
     server = Server(folder / "data", environment or {})
     server.data_dir.mkdir(parents=True)
     try:
-        server.start()
+        server.start()  # one that does not become ready is stopped, too
         yield server
     finally:
         if server.process is not None and server.process.poll() is None:

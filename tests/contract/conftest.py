@@ -83,7 +83,11 @@ async def server_wire_store() -> AsyncIterator[VectorStore]:
     """The same, with gRPC in between."""
     async with listening(WireQdrant()) as port:
         store = await asyncio.to_thread(  # the client reads its own version from the disk
-            QdrantServerStore, "http://127.0.0.1", grpc_port=port, dimensions=DIMENSIONS
+            QdrantServerStore,
+            "http://127.0.0.1",
+            grpc_port=port,
+            dimensions=DIMENSIONS,
+            read_timeout_seconds=60,  # the stand-in is slow, and no test here is about time
         )
         yield store
         await store.close()

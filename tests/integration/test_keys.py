@@ -8,7 +8,8 @@ from carrel.database.tables import keys
 from carrel.domain.errors import InsufficientScope, InvalidApiKey, InvalidRequest, NotFound
 from carrel.domain.ids import KeyId, TenantId
 from carrel.tenancy.authenticate import Authenticator
-from carrel.tenancy.keys import KeyStore, is_well_formed, new_secret
+from carrel.tenancy.keys import KeyStore
+from carrel.tenancy.secret import is_well_formed, new_secret
 from carrel.tenancy.store import TenantStore
 
 ADMIN = "k3Jw9-an-admin-key-of-the-environment-7Zq"
@@ -35,7 +36,7 @@ async def test_a_revoked_key_is_refused_at_once(database: Database, tenant_id: T
     made = await store.create(tenant_id)
     await authenticator.authenticate(made.secret)
     await store.revoke(made.key.id)
-    authenticator.forget(made.key.id)
+    await authenticator.forget(made.key.id)
     with pytest.raises(InvalidApiKey):
         await authenticator.authenticate(made.secret)
     with pytest.raises(NotFound):
@@ -50,7 +51,7 @@ async def test_a_key_revoked_elsewhere_is_refused_when_the_memory_of_it_ends(
     await authenticator.authenticate(made.secret)
     await store.revoke(made.key.id)
     await authenticator.authenticate(made.secret)
-    monkeypatch.setattr("carrel.tenancy.authenticate.time.monotonic", lambda: 1e12)
+    monkeypatch.setattr("carrel.tenancy.expiring.time.monotonic", lambda: 1e12)
     with pytest.raises(InvalidApiKey):
         await authenticator.authenticate(made.secret)
 

@@ -24,7 +24,7 @@ from carrel.database.tables import keys, moves, versions
 from carrel.domain.ids import new_id
 from carrel.domain.key import TENANT_SCOPES
 from carrel.embedding.embedder import DEFAULT_IDENTITY
-from carrel.tenancy.keys import new_secret
+from carrel.tenancy.secret import new_secret
 
 _KEYS = ("full", "revoked", "expired")
 
@@ -153,8 +153,9 @@ class Matrix:
         victim = Client(self._session, self._server.url, self.victim.keys["full"])
         tenant, keys = f"/admin/tenants/{self.victim.id}", f"/admin/tenants/{self.victim.id}/keys"
         erasures = f"/admin/erasures?tenant_id={self.victim.id}"
-        places = (tenant, keys, f"{tenant}/moves", erasures)
+        places = (tenant, f"{tenant}/moves", erasures)
         seen = [await self._admin.get(place) for place in places]
+        seen.append(_without_uses(await self._admin.get(keys)))
         seen.append(await victim.get("/v1/documents"))
         seen.append(await victim.post("/v1/search", {"query": question_about("refunds")}))
         seen.append(await victim.get("/v1/usage"))
@@ -267,6 +268,12 @@ class Matrix:
                 update(keys).where(keys.c.id == key_id).values(expires_at=past)
             )
             assert changed.rowcount == 1
+
+
+def _without_uses(listed: tuple[int, Any]) -> tuple[int, Any]:
+    """A list of keys without when they were used: by now they were."""
+    status, body = listed
+    return status, [{**key, "last_used_at": None} for key in body["data"]]
 
 
 def _expected(route: Route, status: int, kinds: Sequence[str]) -> int:

@@ -113,7 +113,7 @@ class Park:
         resident = self.residents[tenant]
         for name, state in resident.documents.items():
             if not state.settled:
-                reply = await _get(resident.who_sees_all, name, wait=30)
+                reply = await _get(resident.who_sees_all, name, wait=60)
                 assert reply.json["status"] == "ready", reply
                 resident.documents[name] = state.as_ready()
 
@@ -122,7 +122,7 @@ class Park:
         gone = self.residents[tenant]
         self.residents[tenant] = await Resident.made(self.api)
         path = f"tenants/{gone.who_sees_all.id}"
-        reply = await self.api.administer("DELETE", path, query=f"wait={30 * waits}")
+        reply = await self.api.administer("DELETE", path, query=f"wait={60 * waits}")
         assert reply.status == (204 if waits else 202), reply
         self.tally.erasures += 1
         for caller in gone.callers:
@@ -158,7 +158,7 @@ class Park:
                     title=f"Title {tenant.canary} {mark}",
                     metadata=operation.metadata,
                     groups=operation.groups,
-                    wait=30 if operation.waits else 0,
+                    wait=60 if operation.waits else 0,
                 )
             case Delete():
                 return await tenant.call("DELETE", f"/v1/documents/{operation.document_id}")

@@ -17,7 +17,7 @@ from tests.isolation.stack import Api, Tenant, new_tenant
 
 from carrel.database.engine import Database
 from carrel.database.migrate import migrate
-from carrel.database.tables import documents, keys, tenants
+from carrel.database.tables import documents, keys, tenants, versions
 from carrel.domain.errors import Conflict, InvalidRequest, NotFound
 from carrel.domain.ids import DocumentId
 from carrel.ingestion import idempotency
@@ -65,6 +65,9 @@ async def test_rows_of_theirs_that_wait_for_removal_go_on_waiting(
     await ours.call("DELETE", f"/v1/documents/{NAME}")
     await _until(lambda: _is_gone(ours))
     assert not await _is_gone(theirs)
+    database = ours.api.services.database
+    rows = await database.fetch(select(versions.c.tenant_id).where(versions.c.document_id == NAME))
+    assert [row.tenant_id for row in rows] == [theirs.id]
 
 
 async def test_a_document_that_is_deleted_is_not_live_whatever_its_version_says(
@@ -196,6 +199,7 @@ async def test_a_key_without_a_tenant_has_no_business_with_documents(api: Api) -
         secret_hash=hash_secret(secret),
         scopes=["admin", "query", "search", "documents:read", "documents:write", "usage:read"],
         groups=[],
+        limits={},
         created_at=datetime.now(UTC),
     )
     for path in ("/v1/documents", "/v1/usage", "/v1/models"):

@@ -17,7 +17,7 @@ from carrel.erasure.places import Files, Points
 from carrel.erasure.reports import Erasure
 from carrel.erasure.rows import KEPT
 from carrel.ingestion.originals import Originals
-from carrel.services import open_originals
+from carrel.resources import open_originals
 
 DOCUMENTS = ("policy", "terms", "rates")
 
@@ -127,6 +127,35 @@ async def test_a_sweep_finds_what_an_erasure_leaves_and_the_next_try_removes_it(
         assert (report.status, set(report.left.values())) == ("done", {0})
 
 
+async def test_rows_that_an_erasure_leaves_are_found_and_the_next_try_removes_them(
+    backend: Backend, tmp_path: Path
+):
+    async with opened(tmp_path / "data", backend, working=False) as api:
+        tenant = await new_tenant(api)
+        erasure = await erase(api, tenant, wait=0)
+        with patch("carrel.erasure.tenant.remove_rows", _nothing):
+            assert await api.do_one_job() == "erase"
+        assert (await api.services.erasures.get(erasure.id)).status != "done"
+        assert await rows_of(api, tenant.id)
+        await api.until_due()
+        assert await api.do_one_job() == "erase"
+        assert (await api.services.erasures.get(erasure.id)).status == "done"
+        assert await rows_of(api, tenant.id) == {}
+
+
+async def test_each_erasure_has_a_report_of_its_own(api: Api):
+    tenants = [await new_tenant(api) for _ in range(3)]
+    for number, tenant in enumerate(tenants):
+        for name in DOCUMENTS[:number]:
+            await tenant.upload(name, text_about("refunds", tenant.canary))
+    erasures = [await erase(api, tenant) for tenant in tenants]
+    store = api.services.erasures
+    for number, (tenant, erasure) in enumerate(zip(tenants, erasures, strict=True)):
+        assert (erasure.tenant_id, erasure.found["originals"]) == (tenant.id, number)
+        assert await store.get(erasure.id) == erasure
+        assert await store.list(tenant_id=tenant.id, limit=10, after=None) == [erasure]
+
+
 async def test_points_planted_after_an_erasure_began_are_found(backend: Backend, tmp_path: Path):
     """A worker that lost its lease, and knows nothing of it, may still write."""
     async with opened(tmp_path / "data", backend, working=False) as api:
@@ -174,18 +203,21 @@ async def test_a_deleted_document_is_swept_too(backend: Backend, tmp_path: Path)
 
 
 async def test_files_of_uploads_that_died_are_removed_and_no_others(api: Api):
-    tenant = await new_tenant(api)
-    for name in DOCUMENTS:
-        await tenant.upload(name, text_about("refunds", tenant.canary))
+    tenant, other = await new_tenant(api), await new_tenant(api)
+    for name in DOCUMENTS:  # one version of each: nothing is tidied meanwhile
+        for each in (tenant, other):
+            await each.upload(name, text_about("refunds", each.canary))
     originals = open_originals(api.services.settings)
     named = await originals.names(tenant.id)
     assert len(named) == len(DOCUMENTS)
+    [theirs, *_] = await originals.names(other.id)
     folder = api.services.settings.data_dir / "originals" / tenant.id
-    for name in ("org_lost", "org_half.partial"):
+    for name in ("org_lost", "org_half.partial", theirs):
         (folder / name).write_bytes(b"left by a crash")
     assert await remove_orphans(api.services.database, originals) == 0  # they are young
-    assert await remove_orphans(api.services.database, originals, older_than_seconds=-1) == 2
+    assert await remove_orphans(api.services.database, originals, older_than_seconds=-1) == 3
     assert await originals.names(tenant.id) == named
+    assert theirs in await originals.names(other.id)
 
 
 async def _nothing(*_: Any) -> None: ...

@@ -34,12 +34,14 @@ async def idle(backend: Backend, tmp_path: Path) -> AsyncIterator[Api]:
 
 @pytest.fixture(params=["older", "younger"])
 async def pair(api: Api, request: pytest.FixtureRequest) -> tuple[Tenant, Tenant]:
-    """Us and them, each with a document; we are the older tenant, or the younger."""
+    """Us and them, with documents of one name; we are the older tenant, or the younger."""
     older, younger = await new_tenant(api), await new_tenant(api)
-    for tenant in (older, younger):
-        reply = await tenant.upload("policy", text_about("refunds", tenant.canary))
-        assert reply.json["status"] == "ready"
-    return (older, younger) if request.param == "older" else (younger, older)
+    ours, theirs = (older, younger) if request.param == "older" else (younger, older)
+    await ours.upload("policy", text_about("refunds", ours.canary))
+    # Of more chunks than ours, and beside one of another name.
+    await theirs.upload("policy", f"{text_about('refunds', theirs.canary)}\n\n" * 20)
+    await theirs.upload("terms", text_about("refunds", theirs.canary))
+    return ours, theirs
 
 
 async def test_one_tenant_moves_and_no_other(pair: tuple[Tenant, Tenant], backend: Backend) -> None:
@@ -82,7 +84,7 @@ async def test_a_home_that_is_remembered_is_the_tenants_own(pair: tuple[Tenant, 
     with patch("carrel.placement.homes.REMEMBERED_SECONDS", 60.0):
         known = homes(ours.api)
         for _ in range(2):
-            assert await (await known.of(theirs.id)).count() == 2
+            assert await (await known.of(theirs.id)).count() > 2
             assert await (await known.of(ours.id)).count() == 1
 
 
@@ -105,10 +107,9 @@ async def test_what_was_withdrawn_is_not_brought_back_by_a_move(idle: Api) -> No
     for name in ("policy", "terms"):
         await ours.upload(name, text_about("refunds", ours.canary), wait=0)
         await idle.do_one_job()
-    await ours.call("DELETE", "/v1/documents/policy")
     move = await idle.services.moves.start(ours.id, "collection")
-    while await idle.do_one_job() != "move":
-        pass
+    await ours.call("DELETE", "/v1/documents/policy")
+    assert await idle.do_one_job() == "move"
     target = homes(idle).at(move.target, ours.id)
     assert [each.document_id for each in await target.inventory()] == ["terms"]
 
@@ -130,8 +131,9 @@ async def test_a_move_of_theirs_neither_hinders_nor_changes_ours(idle: Api) -> N
         await store.start(tenant.id, "collection")
         with pytest.raises(Conflict):
             await store.start(tenant.id, "collection")
-    for done, tenant in enumerate(tenants, start=1):
+    for tenant in tenants:
         assert (await _going(idle, tenant)).tenant_id == tenant.id
+    for done in range(1, len(tenants) + 1):
         assert await idle.do_one_job() == "move"
         statuses = [(await store.list(each.id))[0].status for each in tenants]
         assert statuses == ["done"] * done + ["queued"] * (len(tenants) - done)
@@ -212,6 +214,18 @@ async def test_an_erasure_empties_every_home_that_there_was(api: Api, moves: int
     assert theirs.canary in (await theirs.search(QUESTION)).text
 
 
+async def test_an_erasure_empties_the_home_that_a_move_was_on_its_way_to(idle: Api) -> None:
+    ours = await new_tenant(idle)
+    await ours.upload("policy", text_about("refunds", ours.canary), wait=0)
+    await idle.do_one_job()
+    move = await idle.services.moves.start(ours.id, "collection")
+    target = homes(idle).at(move.target, ours.id)
+    await _plant(await homes(idle).now(ours.id), [target])
+    await idle.services.erase_tenant(ours.id, wait_seconds=0)
+    assert await idle.do_one_job() == "erase"  # the move that it came after waits for it
+    assert await target.inventory() == []
+
+
 async def _plant(source: TenantVectors, places: list[TenantVectors]) -> None:
     """As a worker leaves it that lost its lease and knows nothing of a move."""
     points = await source.read((await source.inventory())[0].document_id, 1, range(1))
@@ -223,3 +237,28 @@ async def _going(api: Api, tenant: Tenant):
     move = await api.services.moves.going(tenant.id)
     assert move is not None
     return move
+
+
+async def test_a_tenant_is_erased_while_its_move_waits_for_its_uploads(idle: Api) -> None:
+    """Both wait until no other job of the tenant is under way, and not for each other."""
+    ours = await new_tenant(idle)
+    database = idle.services.database
+    others = JobQueue(database, owner="another worker", lease_seconds=60)
+    async with database.write() as connection:
+        await add_job(connection, "ingest", ours.id, "policy", 1)
+    ingesting = await others.claim()
+    assert ingesting
+    move = await idle.services.moves.start(ours.id, "collection")
+    moving = asyncio.create_task(idle.do_one_job())
+    async with asyncio.timeout(20):
+        while (await _going(idle, ours)).status != "switching":  # noqa: ASYNC110 - a row
+            await asyncio.sleep(0.01)
+    erasure = await idle.services.erase_tenant(ours.id, wait_seconds=0)
+    early = await idle.do_one_job()
+    async with database.write() as connection:
+        await others.finish(connection, ingesting)
+    async with asyncio.timeout(20):
+        done = [await moving, early or await idle.do_one_job()]
+    assert done == ["move", "erase"]
+    assert (await idle.services.erasures.get(erasure.id)).status == "done"
+    assert await homes(idle).at(move.target, ours.id).inventory() == []

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from tests.issuer import SECRET, ec_key, pem
 
 from carrel.settings import Settings, SettingsError, load_settings, setting_names
 
@@ -82,6 +83,61 @@ def test_a_wrong_setting_is_named(
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=says):
         load_settings()
+
+
+JWT = {
+    "CARREL_JWT__ISSUER": "https://login.example.test/",
+    "CARREL_JWT__AUDIENCE": "carrel",
+    "CARREL_JWT__SECRET": SECRET,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"ISSUER": None}, "set both ISSUER and AUDIENCE"),
+        ({"AUDIENCE": None}, "set both ISSUER and AUDIENCE"),
+        ({"AUDIENCE": ""}, "set both ISSUER and AUDIENCE"),
+        ({"SECRET": None}, "set one of JWKS_URL, PUBLIC_KEY and SECRET"),
+        ({"JWKS_URL": "https://login.example.test/jwks"}, "set only one of"),
+        ({"SECRET": None, "JWKS_URL": "http://login.example.test/jwks"}, "must be https"),
+        ({"SECRET": None, "JWKS_URL": "login.example.test"}, "must be https"),
+        ({"SECRET": "short"}, "5 bytes and needs at least 32"),
+        ({"ALGORITHMS": "RS256"}, "RS256 is not an algorithm for a shared secret"),
+        ({"ALGORITHMS": "none"}, "none is not an algorithm"),
+        ({"ALGORITHMS": "HS512"}, "needs at least 64"),
+        ({"SECRET": None, "PUBLIC_KEY": "nowhere.pem"}, "neither PEM nor a file"),
+        (
+            {"SECRET": None, "JWKS_URL": "https://login.example.test/", "ALGORITHMS": "HS256"},
+            "HS256 is not an algorithm for published keys",
+        ),
+        ({"LEEWAY_SECONDS": "86400"}, "CARREL_JWT__LEEWAY_SECONDS"),
+    ],
+)
+def test_tokens_that_are_half_set_or_weak_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str | None], says: str
+):
+    given = {**JWT, **{f"CARREL_JWT__{name}": value for name, value in changes.items()}}
+    for name, value in given.items():
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=says) as refused:
+        load_settings()
+    assert SECRET not in str(refused.value)
+
+
+def test_a_public_key_is_given_as_text_or_as_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    text = pem(ec_key())
+    (tmp_path / "key.pem").write_text(text)
+    for name in ("CARREL_JWT__ISSUER", "CARREL_JWT__AUDIENCE"):
+        monkeypatch.setenv(name, "x")
+    for given in (text, text.replace("\n", "\\n"), "key.pem", str(tmp_path / "key.pem")):
+        monkeypatch.setenv("CARREL_JWT__PUBLIC_KEY", given)
+        key = load_settings().jwt.fixed_key()
+        assert key is not None
+        assert key.algorithms == {"ES256"}
 
 
 def test_an_error_never_shows_a_secret(monkeypatch: pytest.MonkeyPatch):

@@ -11,18 +11,22 @@ from datetime import UTC, datetime
 
 from carrel.answering.citations import cite, strip_invalid
 from carrel.answering.events import Done, Event, Sources
+from carrel.answering.spending import affordable_tokens
 from carrel.domain.answer import Answer, FinishReason, Message, TokenUsage
 from carrel.domain.document import Passage
+from carrel.domain.errors import GenerationFailed
 from carrel.domain.filter import Filter
 from carrel.domain.ids import AnswerId, KeyId, RequestId, TenantId, new_id
 from carrel.domain.usage import UsageEvent
 from carrel.embedding.embedder import Embedder
 from carrel.generation.generator import Delta, Finish, GenerationRequest, Generator
+from carrel.limits.ticket import Ticket
 from carrel.retrieval.search import Retrieval, Retriever
 from carrel.telemetry import metrics
 from carrel.telemetry.stages import Stages
+from carrel.usage.journal import Opened
 from carrel.usage.ledger import Ledger
-from carrel.usage.prices import Prices
+from carrel.usage.prices import NOTHING, Prices
 
 NO_EVIDENCE = "I found nothing in the documents that answers this question."
 
@@ -41,6 +45,7 @@ class Question:
     where: Filter = ()
     history: Sequence[Message] = ()
     groups: tuple[str, ...] = ()
+    ticket: Ticket | None = None  # without one there are no limits and no budgets
 
 
 class Pipeline:
@@ -54,17 +59,27 @@ class Pipeline:
         embedder: Embedder,
         prices: Prices,
         ledger: Ledger,
+        passage_tokens: int,
     ) -> None:
         self._retriever = retriever
         self._generator = generator
         self._embedder = embedder
         self._prices = prices
         self._ledger = ledger
+        self._passage_tokens = passage_tokens
 
     @property
     def model(self) -> str:
         """The model that writes the answers."""
         return self._generator.model
+
+    def tokens_at_most(self, question: Question) -> int:
+        """An estimate of the tokens that an answer takes, before anything is retrieved."""
+        asked = self._embedder.count_tokens(question.text)
+        asked += sum(self._embedder.count_tokens(each.content) for each in question.history)
+        if self._prices.of(self._generator.model) == NOTHING:
+            return asked
+        return asked + question.top_k * self._passage_tokens + question.max_tokens
 
     async def answer(self, question: Question, stages: Stages) -> AsyncGenerator[Event]:
         """`Sources`, then `Delta`s as they are written, then `Done`.
@@ -93,8 +108,11 @@ class Pipeline:
                     async for delta in deltas:
                         yield delta
             draft.complete = True
+        except GenerationFailed as error:
+            draft.failed(error)
+            raise
         finally:
-            usage = self._settle(question, draft, stages)
+            usage = await self._settle(question, draft, stages)
         yield Done(draft.finish(usage))
 
     async def _generate(
@@ -106,6 +124,20 @@ class Pipeline:
             max_tokens=question.max_tokens,
             history=question.history,
         )
+        prompt_tokens = self._generator.prompt_tokens(request)
+        draft.at = datetime.now(UTC)
+        if question.ticket is not None:
+            with stages.time("reserve"):
+                affordable = await affordable_tokens(
+                    question.ticket,
+                    self._prices,
+                    self._generator.model,
+                    prompt_tokens=prompt_tokens,
+                    max_tokens=question.max_tokens,
+                )
+            request = replace(request, max_tokens=affordable)
+        draft.ask(prompt_tokens)
+        entry = self._ledger.open(self._opened(question, draft, request.max_tokens))
         with stages.time("generate"):
             async with aclosing(self._generator.generate(request)) as parts:
                 async for part in parts:
@@ -114,27 +146,60 @@ class Pipeline:
                     else:
                         stages.mark("first_token")
                         draft.pieces.append(part.text)
+                        entry.wrote(part.text)
                         yield part
 
-    def _settle(self, question: Question, draft: "_Draft", stages: Stages) -> TokenUsage:
+    def _opened(self, question: Question, draft: "_Draft", max_tokens: int) -> Opened:
+        return Opened(
+            request_id=question.request_id,
+            tenant_id=question.tenant_id,
+            key_id=question.key_id,
+            at=draft.at,
+            route=question.route,
+            model=draft.model,
+            prompt_tokens=draft.prompt_tokens,
+            max_tokens=max_tokens,
+            embedding_tokens=draft.retrieval.embedding_tokens,
+            price=self._prices.of(draft.model),
+        )
+
+    async def _settle(self, question: Question, draft: "_Draft", stages: Stages) -> TokenUsage:
         metrics.answers.labels(draft.finish_reason if draft.complete else "unfinished").inc()
         for stage, milliseconds in stages.milliseconds.items():
             metrics.stage_seconds.labels(stage).observe(milliseconds / 1000)
         usage = _with_embedding(
             draft.usage(self._embedder, self._prices), draft.retrieval, self._prices
         )
-        self._ledger.record(
-            UsageEvent(
-                request_id=question.request_id,
-                tenant_id=question.tenant_id,
-                key_id=question.key_id,
-                at=datetime.now(UTC),
-                route=question.route,
-                model=draft.model,
-                cache_status="miss",
-                usage=usage,
-            )
+        stages.facts.update(
+            cache="miss",
+            finish_reason=draft.finish_reason if draft.complete else "unfinished",
+            model=draft.model,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            embedding_tokens=usage.embedding_tokens,
+            cost_micro_usd=usage.cost_micro_usd,
+            saved_micro_usd=usage.saved_micro_usd,
         )
+        event = UsageEvent(
+            request_id=question.request_id,
+            tenant_id=question.tenant_id,
+            key_id=question.key_id,
+            at=draft.at,
+            route=question.route,
+            model=draft.model,
+            cache_status="miss",
+            usage=usage,
+            unfinished=not draft.complete,
+        )
+        try:
+            # First: what is in the ledger and still held would count twice.
+            if question.ticket is not None:
+                await question.ticket.finish(
+                    spent_micro_usd=usage.cost_micro_usd or 0,
+                    tokens=usage.prompt_tokens + usage.completion_tokens,
+                )
+        finally:
+            self._ledger.record(event)
         return usage
 
 
@@ -153,12 +218,14 @@ class _Draft:
 
     def __init__(self, model: str, retrieval: Retrieval) -> None:
         self.id = AnswerId(new_id("ans"))
+        self.at = datetime.now(UTC)  # in whose day and month it counts
         self.model = model
         self.retrieval = retrieval
         self.sources: tuple[Passage, ...] = retrieval.passages
         self.pieces: list[str] = []
         self.finish_reason: FinishReason = "stop"
         self.complete = False
+        self.prompt_tokens = 0
         self._finish: Finish | None = None
 
     @property
@@ -171,6 +238,14 @@ class _Draft:
         self.sources = ()
         self.finish_reason = "no_evidence"
 
+    def ask(self, prompt_tokens: int) -> None:
+        """A model is asked: from here on it charges for the prompt, however this ends."""
+        self.prompt_tokens = prompt_tokens
+
+    def failed(self, error: GenerationFailed) -> None:
+        if not error.billable and not self.pieces:
+            self.prompt_tokens = 0
+
     def end(self, finish: Finish) -> None:
         self._finish = finish
         self.model = finish.model
@@ -180,15 +255,12 @@ class _Draft:
         embedded = self.retrieval.embedding_tokens
         if self.finish_reason == "no_evidence":
             return TokenUsage(embedding_tokens=embedded)
-        prompt, written = self._tokens(embedder)
-        return TokenUsage(prompt, written, embedded, prices.cost(self.model, prompt, written))
-
-    def _tokens(self, embedder: Embedder) -> tuple[int, int]:
         if self._finish is not None:
-            return self._finish.prompt_tokens, self._finish.completion_tokens
-        # Cut off before the model reported: count what it read and wrote.
-        read = sum(embedder.count_tokens(passage.text) for passage in self.sources)
-        return read, embedder.count_tokens(self.text)
+            prompt, written = self._finish.prompt_tokens, self._finish.completion_tokens
+        else:  # cut off before the model reported
+            prompt, written = self.prompt_tokens, embedder.count_tokens(self.text)
+        cost = prices.cost(self.model, prompt, written) if prompt or written else 0
+        return TokenUsage(prompt, written, embedded, cost)
 
     def finish(self, usage: TokenUsage) -> Answer:
         text = strip_invalid(self.text, len(self.sources))

@@ -1,13 +1,18 @@
 """What the native and the OpenAI-compatible routes share of an answer's way out."""
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from fastapi import Request
 
 from carrel.answering.events import Done, Event
+from carrel.api.dependencies import TenantCaller
 from carrel.domain.answer import Answer
+from carrel.telemetry.redaction import redacted
 from carrel.telemetry.stages import Stages
+
+content_log = logging.getLogger("carrel.content")
 
 
 async def start(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
@@ -32,14 +37,19 @@ async def collect(events: AsyncGenerator[Event]) -> Answer:
     raise AssertionError("a pipeline ends in Done or raises")
 
 
-def account(request: Request, stages: Stages, answer: Answer) -> None:
-    """Add to the request's log line what the answer took."""
-    log: dict[str, object] = request.state.log
-    log.update(
-        cache=answer.cache_status,
-        finish_reason=answer.finish_reason,
-        prompt_tokens=answer.usage.prompt_tokens,
-        completion_tokens=answer.usage.completion_tokens,
-        cost_micro_usd=answer.usage.cost_micro_usd,
-        **{f"{stage}_ms": round(spent, 1) for stage, spent in stages.milliseconds.items()},
-    )
+def stages_of(request: Request) -> Stages:
+    """The stages of an answer, which the request's log line will show however it ends."""
+    stages = request.state.stages = Stages()
+    return stages
+
+
+def log_content(caller: TenantCaller, question: str, answer: Answer) -> None:
+    """A log line with the question and the answer, redacted, if the tenant asked for it."""
+    if caller.log_content:
+        fields = {
+            "request_id": caller.request_id,
+            "tenant_id": caller.tenant_id,
+            "question": redacted(question),
+            "answer": redacted(answer.text),
+        }
+        content_log.info("content", extra={"carrel": fields})

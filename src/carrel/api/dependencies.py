@@ -9,19 +9,23 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from carrel.domain.errors import InsufficientScope, InvalidApiKey
 from carrel.domain.ids import KeyId, RequestId, TenantId
 from carrel.domain.key import Caller, Scope
+from carrel.limits.ticket import Ticket
 from carrel.services import Services
+from carrel.tenancy.audit import Actor
 
-_bearer = HTTPBearer(auto_error=False, description="an API key: `crl_…`")
+_bearer = HTTPBearer(auto_error=False, description="an API key, `crl_…`, or a signed token")
 
 
 @dataclass(frozen=True, slots=True)
 class TenantCaller:
-    """A caller on the data plane, with the id of its request."""
+    """A caller on the data plane, with the id of its request and its way through the gate."""
 
     tenant_id: TenantId
     key_id: KeyId
     groups: tuple[str, ...]
     request_id: RequestId
+    ticket: Ticket
+    log_content: bool = False
 
 
 def services(request: Request) -> Services:
@@ -40,31 +44,43 @@ async def _caller(request: Request, credentials: HTTPAuthorizationCredentials | 
     return caller
 
 
-def _allow(scope: Scope):
+def _allow(scope: Scope, *, admit: bool = True):
     async def allowed(request: Request, credentials: Credentials) -> TenantCaller:
         caller = await _caller(request, credentials)
         if caller.tenant_id is None:
             raise InsufficientScope("this is an admin key: use a tenant's key")
         if scope not in caller.scopes:
             raise InsufficientScope(f"this key lacks the scope {scope}")
+        request_id: RequestId = request.state.request_id
+        ticket = Ticket(services(request).gate, caller.tenant_id, request_id, caller)
+        request.state.ticket = ticket
+        if admit:
+            await ticket.admit()
         return TenantCaller(
-            caller.tenant_id, caller.key_id, caller.groups, request.state.request_id
+            caller.tenant_id,
+            caller.key_id,
+            caller.groups,
+            request_id,
+            ticket,
+            caller.log_content,
         )
 
     return Depends(allowed)
 
 
-async def _admin(request: Request, credentials: Credentials) -> Caller:
+async def _admin(request: Request, credentials: Credentials) -> Actor:
     caller = await _caller(request, credentials)
     if "admin" not in caller.scopes:
         raise InsufficientScope("this needs an admin key")
-    return caller
+    return Actor(caller.key_id, request.state.request_id)
 
 
 Opened = Annotated[Services, Depends(services)]
 MayQuery = Annotated[TenantCaller, _allow("query")]
+# Admitted by the route itself, which knows how many tokens the question may take.
+MayAsk = Annotated[TenantCaller, _allow("query", admit=False)]
 MaySearch = Annotated[TenantCaller, _allow("search")]
 MayReadDocuments = Annotated[TenantCaller, _allow("documents:read")]
 MayWriteDocuments = Annotated[TenantCaller, _allow("documents:write")]
 MayReadUsage = Annotated[TenantCaller, _allow("usage:read")]
-Admin = Annotated[Caller, Depends(_admin)]
+Admin = Annotated[Actor, Depends(_admin)]

@@ -12,7 +12,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from carrel.domain.errors import CarrelError, IsolationViolation, Unavailable
+from carrel.domain.errors import (
+    BudgetExhausted,
+    CarrelError,
+    IsolationViolation,
+    RateLimited,
+    Unavailable,
+)
 from carrel.telemetry import metrics
 
 log = logging.getLogger(__name__)
@@ -26,11 +32,18 @@ STATUS = {
     "too_large": 413,
     "unsupported_media_type": 415,
     "invalid_request": 422,
+    "rate_limit_exceeded": 429,
+    "insufficient_quota": 429,
     "internal_error": 500,
     "unavailable": 503,
     "storage_full": 507,
 }
-_TYPE = {401: "authentication_error", 403: "permission_error", 503: "server_error"}
+_TYPE = {
+    401: "authentication_error",
+    403: "permission_error",
+    429: "rate_limit_error",
+    503: "server_error",
+}
 
 
 def error_body(code: str, message: str, param: str | None, request_id: str) -> dict[str, Any]:
@@ -48,8 +61,10 @@ def error_body(code: str, message: str, param: str | None, request_id: str) -> d
     }
 
 
-def describe(error: Exception, request_id: str) -> dict[str, Any]:
+def describe(error: Exception, request: Request) -> dict[str, Any]:
     """The error object of *error*; what nobody foresaw is logged and not shown."""
+    request_id: str = request.state.request_id
+    request.state.error = error.code if isinstance(error, CarrelError) else "internal_error"
     if isinstance(error, IsolationViolation):
         metrics.isolation_violations.inc()
         log.critical("%s", error.message, extra={"carrel": {"request_id": request_id}})
@@ -60,25 +75,28 @@ def describe(error: Exception, request_id: str) -> dict[str, Any]:
     return error_body("internal_error", "internal error", None, request_id)
 
 
-def error_response(error: Exception, request_id: str) -> Response:
+def error_response(error: Exception, request: Request) -> Response:
     """The response for *error*."""
     headers: dict[str, str] = {}
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | RateLimited):
         headers["retry-after"] = str(error.retry_after_seconds)
+    if isinstance(error, BudgetExhausted):
+        headers["x-should-retry"] = "false"  # the OpenAI SDKs would, three times
     if isinstance(error, CarrelError) and error.code == "invalid_api_key":
         headers["www-authenticate"] = "Bearer"
-    return _json(describe(error, request_id), headers)
+    return _json(describe(error, request), headers)
 
 
 def install(app: FastAPI) -> None:
     """Answer every error of *app* in the one shape."""
 
     async def carrel_error(request: Request, error: Exception) -> Response:
-        return error_response(error, request.state.request_id)
+        return error_response(error, request)
 
     async def validation_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         message, param = _first_fault(error)
+        request.state.error = "invalid_request"
         return _json(error_body("invalid_request", message, param, request.state.request_id), {})
 
     async def http_error(request: Request, error: Exception) -> Response:
@@ -86,6 +104,7 @@ def install(app: FastAPI) -> None:
         code = {404: "not_found", 405: "method_not_allowed"}.get(
             error.status_code, "invalid_request"
         )
+        request.state.error = code
         message = "no such route" if code == "not_found" else str(error.detail)
         body = error_body(code, message, None, request.state.request_id)
         return _json(body, dict(error.headers or {}))

@@ -5,9 +5,12 @@ Pure ASGI: nothing here touches a streamed body.
 
 import logging
 import time
+from typing import Any
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from carrel.api import allowances
 from carrel.api.errors import error_response
 from carrel.domain.errors import NotFound, TooLarge
 from carrel.domain.ids import new_id
@@ -15,6 +18,7 @@ from carrel.telemetry import metrics
 
 log = logging.getLogger(__name__)
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+CLIENT_LEFT = 499  # nginx's word for it: the client was gone before there was a response
 
 
 class RequestContext:
@@ -45,6 +49,7 @@ class _Exchange:
         self._limit = max_body_bytes
         self._started = time.perf_counter()
         self._status = 0
+        self._whole = False
         self.request_id = new_id("req")
         scope.setdefault("state", {})["request_id"] = self.request_id
 
@@ -54,10 +59,12 @@ class _Exchange:
                 raise NotFound("no such route")
             await app(self._scope, self._limited, self._identified)
         except Exception as error:  # noqa: BLE001 - the last net: nothing of it is shown
-            response = error_response(error, self.request_id)
+            response = error_response(error, Request(self._scope))
             if not self._status:
                 await response(self._scope, self._limited, self._identified)
         finally:
+            if ticket := self._scope["state"].get("ticket"):
+                await ticket.finish()
             self._account()
 
     async def _limited(self) -> Message:
@@ -73,23 +80,39 @@ class _Exchange:
             self._status = message["status"]
             headers = list(message.get("headers", []))
             headers.append((b"x-request-id", self.request_id.encode()))
+            if ticket := self._scope["state"].get("ticket"):
+                headers += allowances.headers(ticket)
             message = {**message, "headers": headers}
         await self._send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self._whole = True
 
     def _account(self) -> None:
         seconds = time.perf_counter() - self._started
         route = getattr(self._scope.get("route"), "path", "none")
-        metrics.requests.labels(route, self._scope["method"], str(self._status)).inc()
+        status = self._status or CLIENT_LEFT
+        metrics.requests.labels(route, self._scope["method"], str(status)).inc()
         metrics.request_seconds.labels(route).observe(seconds)
-        if route in _QUIET:
-            return
+        if route not in _QUIET:
+            log.info("request", extra={"carrel": self._fields(route, status, seconds)})
+
+    def _fields(self, route: str, status: int, seconds: float) -> dict[str, Any]:
+        """The request's log line: what is known of it, however it ended."""
         state = self._scope["state"]
         fields = {
             "request_id": self.request_id,
             "method": self._scope["method"],
             "route": route,
-            "status": self._status,
+            "status": status,
             "ms": round(seconds * 1000, 1),
             **state.get("log", {}),
         }
-        log.info("request", extra={"carrel": fields})
+        if error := state.get("error"):
+            fields["error"] = error
+        if self._status and not self._whole:
+            fields["cut_off"] = True
+        if stages := state.get("stages"):
+            fields |= stages.facts
+            for stage, spent in stages.milliseconds.items():
+                fields[f"{stage}_ms"] = round(spent, 1)
+        return fields

@@ -11,6 +11,7 @@ import typer
 
 import carrel
 from carrel.cli.ask import ask
+from carrel.cli.audit import audit
 from carrel.cli.demo.command import demo
 from carrel.cli.doctor import doctor
 from carrel.cli.failure import Failure
@@ -20,6 +21,7 @@ from carrel.cli.keys import keys
 from carrel.cli.reindex import reindex
 from carrel.cli.serve import serve
 from carrel.cli.tenants import tenants
+from carrel.cli.usage import usage
 
 app = typer.Typer(
     name="carrel",
@@ -36,6 +38,8 @@ app.command()(demo)
 app.command()(ingest)
 app.command()(ask)
 app.command()(doctor)
+app.command()(audit)
+app.command()(usage)
 app.command("verify-isolation")(verify_isolation)
 app.command()(reindex)
 app.add_typer(tenants, name="tenants")

@@ -5,6 +5,7 @@ said nothing); how requests are repeated is `carrel.cli.connection`'s to say.
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -16,6 +17,7 @@ from carrel.cli.failure import Unreachable
 from carrel.cli.sse import events
 from carrel.cli.wire import (
     Answer,
+    AuditEntry,
     Delta,
     Document,
     Embedder,
@@ -30,6 +32,9 @@ from carrel.cli.wire import (
     Source,
     Sources,
     Tenant,
+    TenantOptions,
+    UsageBucket,
+    UsageReport,
 )
 
 
@@ -131,6 +136,10 @@ class Client(Connection):
         """One tenant."""
         return await self.fetch(Tenant, "GET", f"/admin/tenants/{part(tenant_id)}")
 
+    async def change_tenant(self, tenant_id: str, **changes: Unpack[TenantOptions]) -> Tenant:
+        """The tenant, changed."""
+        return await self.fetch(Tenant, "PATCH", f"/admin/tenants/{part(tenant_id)}", json=changes)
+
     async def delete_tenant(self, tenant_id: str) -> None:
         """Erase a tenant: its documents, keys and caches. `erasures` tells how far that is."""
         await self.discard("DELETE", f"/admin/tenants/{part(tenant_id)}")
@@ -173,9 +182,30 @@ class Client(Connection):
         async for key in self.pages(Page[Key], f"/admin/tenants/{part(tenant_id)}/keys"):
             yield key
 
+    async def change_key(self, key_id: str, **changes: Unpack[KeyOptions]) -> Key:
+        """The key, changed."""
+        return await self.fetch(Key, "PATCH", f"/admin/keys/{part(key_id)}", json=changes)
+
+    async def rotate_key(self, key_id: str, *, overlap_seconds: int) -> NewKey:
+        """A key in the place of this one, which works for *overlap_seconds* more."""
+        path, body = f"/admin/keys/{part(key_id)}/rotate", {"overlap_seconds": overlap_seconds}
+        return await self.fetch(NewKey, "POST", path, json=body)
+
     async def revoke_key(self, key_id: str) -> None:
         """Make a key worthless, at once."""
         await self.discard("DELETE", f"/admin/keys/{part(key_id)}")
+
+    async def audit(self, *, tenant_id: str | None, limit: int) -> list[AuditEntry]:
+        """The last *limit* things that administrators did, newest first."""
+        of_tenant = f"&tenant_id={part(tenant_id)}" if tenant_id else ""
+        path = f"/admin/audit?limit={limit}{of_tenant}"
+        return (await self.fetch(Page[AuditEntry], "GET", path)).data
+
+    async def usage(self, start: datetime, *, tenant_id: str | None = None) -> list[UsageBucket]:
+        """What was used since *start*, by day and tenant; of all tenants, or of one."""
+        of = f"tenants/{part(tenant_id)}/" if tenant_id else ""
+        path = f"/admin/{of}usage?bucket=day&group_by=tenant&start={part(start.isoformat())}"
+        return (await self.fetch(UsageReport, "GET", path)).data
 
     # Operations
 

@@ -102,12 +102,21 @@ def expiry_option(text: str | None, *, now: datetime | None = None) -> str | Non
     """
     if text is None:
         return None
-    number, unit = text[:-1], text[-1:]
-    # Nine digits of weeks are beyond any calendar: the bound keeps the sum inside it.
-    if unit not in _SECONDS or not number.isdecimal() or not 0 < int(number) < 100_000:
-        raise typer.BadParameter("a time like 30d, 12h or 8w", param_hint="--expires-in")
-    moment = (now or datetime.now(UTC)) + timedelta(seconds=int(number) * _SECONDS[unit])
+    moment = (now or datetime.now(UTC)) + timedelta(seconds=seconds_option(text, "--expires-in"))
     return moment.isoformat(timespec="seconds")
+
+
+def seconds_option(text: str, option: str) -> int:
+    """The seconds of `30d` (or s, m, h, w).
+
+    Raises:
+        typer.BadParameter: not a whole number above 0 and a unit.
+    """
+    number, unit = text[:-1], text[-1:]
+    # Nine digits of weeks are beyond any calendar: the bound keeps a sum with it inside.
+    if unit not in _SECONDS or not number.isdecimal() or not 0 < int(number) < 100_000:
+        raise typer.BadParameter("a time like 30d, 12h or 8w", param_hint=option)
+    return int(number) * _SECONDS[unit]
 
 
 def _scalar(text: str) -> str | int | float | bool:

@@ -27,7 +27,7 @@ def serve(
 
 def _run(host: str, port: int, workers: int) -> int:
     from carrel.models import spaces
-    from carrel.services import engine_folder
+    from carrel.resources import engine_folder
     from carrel.serving.claim import claim_folder, listen
     from carrel.serving.supervisor import ChildSpec, supervise
     from carrel.settings import SettingsError, load_settings

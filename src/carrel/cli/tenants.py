@@ -3,14 +3,22 @@
 import asyncio
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from carrel.cli.options import DEFAULT_URL, AdminKey, AsJson, Url, admin_key
+from carrel.cli.terms import (
+    BudgetOption,
+    ConcurrentRequests,
+    OnOutage,
+    RequestsPerMinute,
+    TokensPerMinute,
+    terms,
+)
 
 if TYPE_CHECKING:
-    from carrel.cli.wire import Erasure
+    from carrel.cli.wire import Erasure, Tenant
 
 POLL_SECONDS = 0.3
 STEPS = {
@@ -20,7 +28,7 @@ STEPS = {
     "clearing": "Moved; emptying the old home",
 }
 
-tenants = typer.Typer(help="Create, list, move and erase tenants.", no_args_is_help=True)
+tenants = typer.Typer(help="Create, list, change, move and erase tenants.", no_args_is_help=True)
 
 Server = Annotated[
     str | None,
@@ -60,6 +68,30 @@ def show(
 ) -> None:
     """Show one tenant: its isolation, limits and budget."""
     asyncio.run(_show(tenant_id, url, admin_key(key), as_json=as_json))
+
+
+@tenants.command("set")
+def change(
+    tenant_id: TenantArgument,
+    *,
+    name: Annotated[str | None, typer.Option(help="A new name.")] = None,
+    status: Annotated[str | None, typer.Option(help="active or suspended.")] = None,
+    requests_per_minute: RequestsPerMinute = None,
+    tokens_per_minute: TokensPerMinute = None,
+    concurrent_requests: ConcurrentRequests = None,
+    budget: BudgetOption = None,
+    on_outage: OnOutage = None,
+    url: Url = DEFAULT_URL,
+    key: AdminKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a tenant's name, status, limits or budget."""
+    changes = terms(requests_per_minute, tokens_per_minute, concurrent_requests, budget, on_outage)
+    given = {"name": name, "status": status}
+    changes.update({field: value for field, value in given.items() if value is not None})
+    if not changes:
+        raise typer.BadParameter("nothing to set: give one of the options")
+    asyncio.run(_change(tenant_id, changes, url, admin_key(key), as_json=as_json))
 
 
 @tenants.command()
@@ -137,12 +169,25 @@ async def _list(url: str, key: str, *, as_json: bool) -> None:
         typer.echo("No tenants yet. Next: carrel tenants create NAME", err=True)
 
 
-async def _show(tenant_id: str, url: str, key: str, *, as_json: bool) -> None:
+async def _change(
+    tenant_id: str, changes: dict[str, Any], url: str, key: str, *, as_json: bool
+) -> None:
     from carrel.cli.client import Client
-    from carrel.cli.render import console, fields, show_json
 
     async with Client(url, key) as client:
-        tenant = await client.tenant(tenant_id)
+        _print(await client.change_tenant(tenant_id, **changes), as_json=as_json)
+
+
+async def _show(tenant_id: str, url: str, key: str, *, as_json: bool) -> None:
+    from carrel.cli.client import Client
+
+    async with Client(url, key) as client:
+        _print(await client.tenant(tenant_id), as_json=as_json)
+
+
+def _print(tenant: "Tenant", *, as_json: bool) -> None:
+    from carrel.cli.render import console, fields, show_json
+
     if as_json:
         show_json(tenant)
         return

@@ -4,6 +4,7 @@ Fields that a newer server adds are ignored; one that is missing or of another
 type is a decoding error, so nothing half-understood reaches the screen.
 """
 
+from datetime import datetime
 from typing import Any, Generic, Literal, TypedDict, TypeVar
 
 from msgspec import Struct, field
@@ -29,10 +30,21 @@ class KeyOptions(TypedDict, total=False):
     scopes: list[str]
     expires_at: str
     groups: list[str]
+    limits: dict[str, int | None]
+    budget: dict[str, str] | None
+
+
+class TenantOptions(TypedDict, total=False):
+    """What of a tenant may be set."""
+
+    name: str
+    status: str
+    limits: dict[str, int | None]
+    budget: dict[str, str] | None
 
 
 class Limits(Struct, frozen=True):
-    """A tenant's limits; None: none set."""
+    """Limits of a tenant or a key; None: none set."""
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -40,10 +52,11 @@ class Limits(Struct, frozen=True):
 
 
 class Budget(Struct, frozen=True):
-    """A tenant's spending limit: a decimal string of US dollars per period."""
+    """A spending limit: a decimal string of US dollars per period."""
 
     usd: str | float | None = None
     period: str | None = None
+    on_outage: str | None = None
 
 
 class Tenant(Struct, frozen=True):
@@ -102,12 +115,28 @@ class Key(Struct, frozen=True):
     expires_at: str | None = None
     last_used_at: str | None = None
     created_at: str | None = None
+    limits: Limits | None = None
+    budget: Budget | None = None
+    replaced_by: str | None = None
 
 
 class NewKey(Key, frozen=True):
     """A key just made, with the secret that is never shown again."""
 
     secret: str = ""
+
+
+class AuditEntry(Struct, frozen=True):
+    """What an administrator did."""
+
+    id: str
+    at: str
+    actor: str
+    action: str
+    target: str
+    tenant_id: str | None = None
+    details: dict[str, Any] = field(default_factory=dict[str, Any])
+    request_id: str | None = None
 
 
 class Document(Struct, frozen=True):
@@ -175,6 +204,28 @@ class Usage(Struct, frozen=True):
     embedding_tokens: int = 0
     cost_usd: str | None = None
     saved_usd: str | None = None
+
+
+class UsageBucket(Struct, frozen=True):
+    """Sums over one day of one tenant (None: the report is of one tenant anyway)."""
+
+    start: datetime
+    requests: int
+    cache_hits: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: str
+    saved_usd: str
+    tenant_id: str | None = None
+    unfinished: int = 0
+    unpriced: int = 0
+    embedding_tokens: int = 0
+
+
+class UsageReport(Struct, frozen=True):
+    """What was used, by day."""
+
+    data: list[UsageBucket]
 
 
 class Answer(Struct, frozen=True):

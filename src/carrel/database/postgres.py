@@ -15,7 +15,11 @@ class Postgres:
 
     def __init__(self, url: URL, *, pool_size: int) -> None:
         self._engine = create_async_engine(
-            url, pool_size=pool_size, pool_timeout=POOL_TIMEOUT_SECONDS, pool_pre_ping=True
+            url,
+            pool_size=pool_size,
+            pool_timeout=POOL_TIMEOUT_SECONDS,
+            pool_pre_ping=True,
+            hide_parameters=True,  # in errors, which are logged
         )
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 

@@ -52,6 +52,7 @@ class Sqlite:
             pool_size=pool_size,
             pool_timeout=POOL_TIMEOUT_SECONDS,
             connect_args={"check_same_thread": False},
+            hide_parameters=True,  # in errors, which are logged
         )
         event.listen(self._engine, "connect", _configure)
         event.listen(self._engine, "begin", _begin)

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Float,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
@@ -66,7 +68,9 @@ tenants = Table(
     # The job that the tenant's other jobs wait for.
     Column("held_by", String(64)),
     Column("limits", JSON, nullable=False),
-    Column("budget", JSON),
+    Column("budget", JSON(none_as_null=True)),
+    # Whether questions and answers are logged: the tenant's own wish.
+    Column("log_content", Boolean, nullable=False, server_default=false()),
     # Rises with every change of what the tenant's searches can return.
     Column("corpus_version", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -123,6 +127,10 @@ keys = Table(
     Column("secret_hash", String(64), nullable=False, unique=True),
     Column("scopes", JSON, nullable=False),
     Column("groups", JSON, nullable=False),
+    Column("limits", JSON, nullable=False),
+    Column("budget", JSON(none_as_null=True)),
+    # Set by a rotation, which makes one successor only.
+    Column("replaced_by", String(64)),
     Column("expires_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
     Column("last_used_at", UtcDateTime),
@@ -251,11 +259,31 @@ usage_events = Table(
     Column("route", String(64), nullable=False),
     Column("model", String(200), nullable=False),
     Column("cache_status", String(16), nullable=False),
+    # The answer failed, its reader left, or its process was killed.
+    Column("unfinished", Boolean, nullable=False),
     Column("prompt_tokens", BigInteger, nullable=False),
     Column("completion_tokens", BigInteger, nullable=False),
     Column("embedding_tokens", BigInteger, nullable=False),
     # Null: the model's price is not known.
     Column("cost_micro_usd", BigInteger),
     Column("saved_micro_usd", BigInteger, nullable=False),
-    Index("ix_usage_events_tenant_id_at", "tenant_id", "at"),
+    # The cost is part of them: what was spent is summed without a visit to the rows.
+    Index("ix_usage_events_tenant_id_at", "tenant_id", "at", "cost_micro_usd"),
+    Index("ix_usage_events_key_id_at", "key_id", "at", "cost_micro_usd"),
+    Index("ix_usage_events_at", "at"),
+)
+
+# What administrators did. Its rows outlive their tenant, without the details: no foreign key.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("target", String(256), nullable=False),
+    Column("tenant_id", String(64)),
+    Column("details", JSON, nullable=False),
+    Column("request_id", String(64)),
+    Index("ix_audit_tenant_id_id", "tenant_id", "id"),
 )

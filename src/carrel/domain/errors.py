@@ -8,6 +8,8 @@
     ├── InsufficientScope
     ├── NotFound                absent, or another tenant's: the two can't be told apart
     ├── Conflict
+    ├── RateLimited             too many requests or tokens a minute, or at once
+    ├── BudgetExhausted         the money of this day or month is spent
     ├── Unavailable             a part is down or busy: try again after `retry_after_seconds`
     │   └── GenerationFailed    the model did not answer, or stopped half-way
     ├── StorageFull
@@ -16,7 +18,10 @@
 No error knows an HTTP status: `carrel.api.errors` holds the one table.
 """
 
+from datetime import datetime
 from typing import ClassVar
+
+from carrel.domain.tenant import Allowance
 
 
 class CarrelError(Exception):
@@ -58,6 +63,43 @@ class Conflict(CarrelError):
     code = "conflict"
 
 
+class RateLimited(CarrelError):
+    """*kind* is a word for metrics: requests, tokens or concurrent.
+
+    Waiting `retry_after_seconds` is enough for a client that is alone.
+    """
+
+    code = "rate_limit_exceeded"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        scope: str,
+        kind: str,
+        retry_after_seconds: int,
+        requests: Allowance | None = None,
+        tokens: Allowance | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.scope = scope
+        self.kind = kind
+        self.retry_after_seconds = retry_after_seconds
+        self.requests = requests
+        self.tokens = tokens
+
+
+class BudgetExhausted(CarrelError):
+    """Trying again before *period_end* is of no use."""
+
+    code = "insufficient_quota"
+
+    def __init__(self, message: str, *, scope: str, period_end: datetime) -> None:
+        super().__init__(message)
+        self.scope = scope
+        self.period_end = period_end
+
+
 class StorageFull(CarrelError):
     code = "storage_full"
 
@@ -75,8 +117,12 @@ class Unavailable(CarrelError):
 
 
 class GenerationFailed(Unavailable):
-    """The model's upstream refused, failed or stalled; *reason* is a word for metrics."""
+    """The model's upstream refused, failed or stalled; *reason* is a word for metrics.
+
+    `billable`: it had taken the request, and may charge for the prompt.
+    """
 
     def __init__(self, message: str, *, reason: str, retry_after_seconds: int = 1) -> None:
         super().__init__(message, retry_after_seconds=retry_after_seconds)
         self.reason = reason
+        self.billable = False

@@ -11,9 +11,13 @@ Isolation = Literal["shared", "collection", "dedicated"]
 TenantStatus = Literal["active", "suspended", "erasing"]
 
 
+BudgetPeriod = Literal["day", "month"]
+OnOutage = Literal["refuse", "allow"]
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a tenant may use; None: no limit of its own."""
+    """What a tenant or a key may use; None: no limit of its own."""
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -21,8 +25,30 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What a tenant or a key may spend in a period: a day or a calendar month, in UTC.
+
+    *on_outage* says what becomes of a request that costs money while what was
+    spent cannot be known.
+    """
+
+    micro_usd: int
+    period: BudgetPeriod
+    on_outage: OnOutage = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a limit of so many a minute still allows, and when all of it is there again."""
+
+    limit: int
+    remaining: int
+    reset_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant as administrators see it."""
+    """A tenant as administrators see it. `log_content`: its questions and answers are logged."""
 
     id: TenantId
     name: str
@@ -33,3 +59,5 @@ class Tenant:
     created_at: datetime
     updated_at: datetime
     limits: Limits = field(default_factory=Limits)
+    budget: Budget | None = None
+    log_content: bool = False

@@ -7,7 +7,7 @@ from carrel.database.tables import documents, metadata, tenants
 from carrel.domain.ids import TenantId
 
 # They say by ids and figures that something was used, or erased, and nothing of what it said.
-KEPT = frozenset({"usage_events", "erasures"})
+KEPT = frozenset({"usage_events", "erasures", "audit"})
 SLICE_DOCUMENTS = 50
 
 

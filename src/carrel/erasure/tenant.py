@@ -19,9 +19,12 @@ from carrel.erasure.reports import ErasureReports, erasure_id, note, open_report
 from carrel.erasure.rows import count_rows, remove_documents, remove_rows
 from carrel.jobs.queue import Job, JobQueue, add_job, hold
 from carrel.placement.homes import Home, Homes
+from carrel.tenancy.audit import OPERATOR, Actor, forget_details, record
 
 
-async def request_erasure(database: Database, tenant_id: TenantId) -> ErasureId:
+async def request_erasure(
+    database: Database, tenant_id: TenantId, by: Actor = OPERATOR
+) -> ErasureId:
     """Make the tenant unknown and its documents invisible now, and have all of it erased.
 
     Raises:
@@ -42,6 +45,7 @@ async def request_erasure(database: Database, tenant_id: TenantId) -> ErasureId:
         )
         job_id = await add_job(connection, "erase", tenant_id)
         await hold(connection, tenant_id, job_id)
+        await record(connection, by, "tenant.erase", target=tenant_id, tenant_id=tenant_id)
         return await open_report(connection, job_id, tenant_id)
 
 
@@ -76,6 +80,7 @@ class TenantEraser:
         async with self._database.write() as connection:
             await self._queue.finish(connection, job)
             await remove_rows(connection, job.tenant_id)
+            await forget_details(connection, job.tenant_id)
             left["rows"] = await count_rows(connection, job.tenant_id)
             if left["rows"]:
                 raise CarrelError(f"{left['rows']} rows of tenant {job.tenant_id} are left")

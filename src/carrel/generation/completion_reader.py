@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 import msgspec
 
 _DONE: Final = b"[DONE]"
+_MOST_TOKENS: Final = 1_000_000_000  # a report of more, or of less than none, is a mistake
 
 
 class _Part(msgspec.Struct, gc=False):
@@ -113,8 +114,8 @@ class CompletionReader:
         if chunk.error:
             raise ReportedError(chunk.error)
         if chunk.usage is not None:  # cumulative, where a server sends it more than once
-            self.prompt_tokens = chunk.usage.prompt_tokens or 0
-            self.completion_tokens = chunk.usage.completion_tokens or 0
+            self.prompt_tokens = _plausible(chunk.usage.prompt_tokens)
+            self.completion_tokens = _plausible(chunk.usage.completion_tokens)
         if chunk.choices:
             return self._read_choice(chunk.choices[0])
         if chunk.usage is None:
@@ -138,6 +139,10 @@ class CompletionReader:
             return ""
         self._pieces.append(text)
         return text
+
+
+def _plausible(tokens: int | None) -> int:
+    return tokens if tokens is not None and 0 <= tokens <= _MOST_TOKENS else 0
 
 
 def _raise_a_bare_error(data: bytes) -> None:

@@ -81,6 +81,7 @@ class CompletionStream:
                 self._timer.wait(self._timeouts.between_tokens)
         self._timer.stop()
         if failed := self._failure or self._verdict():
+            failed.billable = True
             raise failed from self._cause
         return None
 
@@ -157,8 +158,10 @@ class CompletionStream:
 
 def no_first_token(timeouts: Timeouts) -> GenerationFailed:
     """The failure of an upstream that is connected, and silent."""
-    return failure(
+    failed = failure(
         "timeout_first_token",
         f"the language model did not begin its answer within {timeouts.first_token:g} s: "
         "it is slow or overloaded; try again later",
     )
+    failed.billable = True  # it may have been reading the prompt all that time
+    return failed

@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from functools import lru_cache
 
-from carrel.domain.document import Passage
 from carrel.embedding.embedder import Embedder
 from carrel.embedding.sparse import Bm25Encoder
 from carrel.generation.generator import Delta, Finish, GenerationRequest
@@ -34,6 +33,10 @@ class ExtractiveGenerator:
     def model(self) -> str:
         return MODEL
 
+    def prompt_tokens(self, request: GenerationRequest) -> int:
+        passages = request.passages[:_READ]
+        return self._count(request.question) + sum(self._count(each.text) for each in passages)
+
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Delta | Finish]:
         """A delta for each quoted sentence, then the `Finish`."""
         written = 0
@@ -52,15 +55,12 @@ class ExtractiveGenerator:
         yield Finish(
             finish_reason="length" if cut else "stop",
             model=MODEL,
-            prompt_tokens=self._read(request.question, passages),
+            prompt_tokens=self.prompt_tokens(request),
             completion_tokens=written,
         )
 
     async def close(self) -> None:
         """Nothing to release."""
-
-    def _read(self, question: str, passages: Sequence[Passage]) -> int:
-        return self._count(question) + sum(self._count(passage.text) for passage in passages)
 
     def _head(self, piece: str, limit: int) -> str:
         """As many whole words of *piece* as *limit* tokens allow."""

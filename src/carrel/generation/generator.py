@@ -48,6 +48,13 @@ class Generator(Protocol):
         """The model used where the request names none."""
         ...
 
+    def prompt_tokens(self, request: GenerationRequest) -> int:
+        """How many tokens the model will read: rules, sources, conversation and question.
+
+        Counted here, so an upstream's own report may differ by some percent.
+        """
+        ...
+
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Delta | Finish]:
         """Deltas as they are written, then exactly one `Finish`.
 

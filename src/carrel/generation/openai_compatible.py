@@ -17,6 +17,7 @@ from carrel.domain.answer import Message
 from carrel.generation.completion_reader import CompletionReader
 from carrel.generation.generator import Delta, Finish, GenerationRequest
 from carrel.generation.prompt import build
+from carrel.generation.prompt_tokens import PromptTokens
 from carrel.generation.upstream_errors import UpstreamErrors
 
 _LENGTH = frozenset({"length", "max_tokens", "model_length"})
@@ -60,6 +61,7 @@ class OpenAICompatibleGenerator:
 
         self._model = model
         self._count_tokens = count_tokens
+        self._prompt_tokens = PromptTokens(count_tokens)
         self._temperature = temperature
         self._limit_field = limit_field
         headers = {
@@ -87,6 +89,9 @@ class OpenAICompatibleGenerator:
         """The model used where the request names none."""
         return self._model
 
+    def prompt_tokens(self, request: GenerationRequest) -> int:
+        return self._prompt_tokens.of(request)
+
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Delta | Finish]:
         """Deltas as they arrive, then one `Finish`; see the port.
 
@@ -94,12 +99,11 @@ class OpenAICompatibleGenerator:
         the end, for the connection to be used again.
         """
         model = request.model or self._model
-        messages = build(request)
-        stream = await self._upstream.open(self._body(request, model, messages))
+        stream = await self._upstream.open(self._body(request, model, build(request)))
         try:
             while (text := await stream.next_text()) is not None:
                 yield Delta(text)
-            yield self._finish(model, messages, stream.reader)
+            yield self._finish(model, request, stream.reader)
             await stream.drain()
         finally:
             stream.close()
@@ -120,13 +124,12 @@ class OpenAICompatibleGenerator:
             body["temperature"] = self._temperature
         return msgspec.json.encode(body)
 
-    def _finish(self, model: str, messages: Sequence[Message], reader: CompletionReader) -> Finish:
+    def _finish(self, model: str, request: GenerationRequest, reader: CompletionReader) -> Finish:
         # The model is named as it was asked for: prices and budgets know it by
         # that name, not by the dated one that some upstreams answer with.
         return Finish(
             finish_reason="length" if reader.finish_reason in _LENGTH else "stop",
             model=model,
-            prompt_tokens=reader.prompt_tokens
-            or self._count_tokens("\n".join(message.content for message in messages)),
+            prompt_tokens=reader.prompt_tokens or self.prompt_tokens(request),
             completion_tokens=reader.completion_tokens or self._count_tokens(reader.text),
         )

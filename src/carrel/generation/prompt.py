@@ -76,11 +76,12 @@ def build(request: GenerationRequest) -> list[Message]:
 
 def render_sources(passages: Sequence[Passage]) -> str:
     """The passages as `<source>` elements, numbered from 1 in the order given."""
-    rendered = [_source(number, passage) for number, passage in enumerate(passages, start=1)]
+    rendered = [source(number, passage) for number, passage in enumerate(passages, start=1)]
     return "\n".join(["<sources>", *rendered, "</sources>"])
 
 
-def _source(number: int, passage: Passage) -> str:
+def source(number: int, passage: Passage) -> str:
+    """One passage as a `<source>` element."""
     attributes = [f'n="{number}"', f'title="{_attribute(passage.title)}"']
     if passage.heading:
         attributes.append(f'heading="{_attribute(passage.heading)}"')

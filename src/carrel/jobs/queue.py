@@ -97,10 +97,9 @@ class JobQueue:
         """
         now = datetime.now(UTC)
         other = jobs.alias("other")
-        ahead = exists().where(
+        of_the_document = exists().where(
             other.c.tenant_id == jobs.c.tenant_id,
             other.c.document_id == jobs.c.document_id,
-            or_(other.c.id < jobs.c.id, other.c.lease_until > now),
             other.c.id != jobs.c.id,
         )
         under_way = (
@@ -114,7 +113,9 @@ class JobQueue:
             .where(
                 jobs.c.run_after <= now,
                 or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now),
-                ~ahead,
+                ~of_the_document.where(other.c.lease_until > now),
+                # Whoever holds the tenant does not wait for older jobs: they wait for it.
+                or_(~of_the_document.where(other.c.id < jobs.c.id), _holds()),
                 ~_held(),
                 under_way < self._per_tenant,
             )
@@ -223,6 +224,11 @@ class JobQueue:
 
     def _mine(self, job: Job):
         return and_(jobs.c.id == job.id, jobs.c.lease_owner == self._owner)
+
+
+def _holds() -> ColumnElement[bool]:
+    """True for the job that holds its tenant."""
+    return exists().where(tenants.c.id == jobs.c.tenant_id, tenants.c.held_by == jobs.c.id)
 
 
 def _held() -> ColumnElement[bool]:

@@ -111,7 +111,7 @@ class Worker:
             job.id,
             job.kind,
             delay,
-            error,
+            error if passing else type(error).__name__,
             exc_info=None if passing else error,
         )
         try:

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 
-from carrel.services import open_database
+from carrel.resources import open_database
 from carrel.settings import Settings
 from carrel.tenancy.keys import KeyStore
 

@@ -7,11 +7,11 @@ import sys
 
 import uvloop
 
-from carrel.services import open_worker
 from carrel.serving.lifeline import on_parent_death
 from carrel.serving.memory import settle
 from carrel.settings import load_settings
 from carrel.telemetry.log import configure_logging
+from carrel.working import open_worker
 
 
 async def work() -> None:

@@ -1,15 +1,20 @@
 """Logging to standard error: lines for people, or JSON for machines.
 
-No log line holds a secret or the text of a document, question or answer.
+No log line holds a secret or the text of a document, question or answer, but where
+a tenant asked for that. So an exception is logged as its types and places, without
+its words: those of a library may quote what it was given.
 """
 
 import json
 import logging
 import sys
+import traceback
 from datetime import UTC, datetime
 from typing import Literal
 
 EXTRA = "carrel"
+# They are told what to do with content and credentials, and say so when at DEBUG.
+_CHATTY = ("uvicorn.access", "asyncio", "alembic", "python_multipart", "httpx", "httpcore", "grpc")
 
 
 class JsonFormatter(logging.Formatter):
@@ -24,18 +29,38 @@ class JsonFormatter(logging.Formatter):
             **getattr(record, EXTRA, {}),
         }
         if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
+            line["error"] = described(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
 class TextFormatter(logging.Formatter):
-    """`12:34:56 INFO message key=value …`."""
+    """`12:34:56 INFO message key=value …`; *source* comes before each message."""
+
+    def __init__(self, source: str = "") -> None:
+        super().__init__()
+        self._source = source
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         fields = "".join(f" {key}={value}" for key, value in getattr(record, EXTRA, {}).items())
-        line = f"{at} {record.levelname:<7} {record.getMessage()}{fields}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = f"{at} {record.levelname:<7} {self._source}{record.getMessage()}{fields}"
+        return f"{line}\n{described(record.exc_info[1])}" if record.exc_info else line
+
+
+def described(error: BaseException | None) -> str:
+    """The traceback of *error* and of its causes, oldest first, with types in place of messages."""
+    chain: list[str] = []
+    while error is not None and len(chain) < 10:
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        chain.append(f"{frames}{type(error).__module__}.{type(error).__qualname__}{_number(error)}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n— led to —\n".join(reversed(chain))
+
+
+def _number(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno is not None:
+        return f" [errno {error.errno}]"
+    return ""
 
 
 def configure_logging(level: str, style: Literal["text", "json"]) -> None:
@@ -43,5 +68,5 @@ def configure_logging(level: str, style: Literal["text", "json"]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for chatty in ("uvicorn.access", "asyncio", "alembic"):
+    for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -43,6 +43,31 @@ isolation_violations = Counter(
     "carrel_isolation_violations_total",
     "Points of another tenant that a vector store returned. Anything but 0 is an alarm.",
 )
+redis_up = Gauge("carrel_redis_up", "1: Redis answers. 0: it does not, or none is used.")
+redis_failures = Counter(
+    "carrel_redis_failures_total", "Calls to Redis that failed, or took longer than they may."
+)
+limit_refusals = Counter(
+    "carrel_limit_refusals_total",
+    "Requests refused; kind: requests, tokens, concurrent or budget.",
+    ("kind",),
+)
+local_admissions = Counter(
+    "carrel_local_admissions_total",
+    "Requests admitted at this replica's share of the limits, because Redis was down.",
+)
+usage_pending = Gauge("carrel_usage_pending_events", "Usage events that are not in SQL yet.")
+usage_recovered = Counter(
+    "carrel_usage_recovered_events_total",
+    "Usage events read from the journals of processes that were killed, or that SQL kept waiting.",
+)
+usage_journal_errors = Counter(
+    "carrel_usage_journal_errors_total", "Usage records that the local disk did not take."
+)
+usage_lost = Counter(
+    "carrel_usage_lost_events_total",
+    "Usage events that neither SQL nor the disk took. Anything but 0 is an alarm.",
+)
 
 embedding_tokens = Counter(
     "carrel_embedding_tokens_total",

@@ -1,4 +1,4 @@
-"""How long each stage of a request took."""
+"""How long each stage of a request took, and what came of it: for its line in the log."""
 
 import contextlib
 import time
@@ -6,11 +6,15 @@ from collections.abc import Generator
 
 
 class Stages:
-    """Milliseconds by stage, from the moment this was made."""
+    """Milliseconds by stage, from the moment this was made.
+
+    `facts` are what else the line says, by name: counts and words, never content.
+    """
 
     def __init__(self) -> None:
         self._start = time.perf_counter()
         self.milliseconds: dict[str, float] = {}
+        self.facts: dict[str, object] = {}
 
     @contextlib.contextmanager
     def time(self, stage: str) -> Generator[None]:

@@ -1,17 +1,31 @@
-"""Tenants in the metadata database."""
+"""Tenants in the metadata database.
 
+Each change leaves an entry in the audit log, in its own transaction.
+"""
+
+import dataclasses
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
-from carrel.database.engine import Database
+from carrel.database.engine import Database, Transaction
 from carrel.database.tables import tenants
 from carrel.domain.errors import NotFound
 from carrel.domain.ids import TenantId, new_id
-from carrel.domain.tenant import Isolation, Limits, Tenant, TenantStatus
+from carrel.domain.tenant import Budget, Isolation, Limits, Tenant, TenantStatus
 from carrel.embedding.embedder import DEFAULT_IDENTITY
 from carrel.placement.moves import claim_server, home_of
+from carrel.tenancy.audit import OPERATOR, Actor, record
+from carrel.tenancy.terms import (
+    UNCHANGED,
+    Unchanged,
+    budget_from_row,
+    budget_to_row,
+    limits_from_row,
+    limits_to_row,
+)
 
 # One that is being erased is gone for everyone but the worker that does it.
 _is_there = tenants.c.status != "erasing"
@@ -25,7 +39,14 @@ class TenantStore:
         self._embedder = embedder
 
     async def create(
-        self, name: str, isolation: Isolation = "shared", server: str | None = None
+        self,
+        name: str,
+        isolation: Isolation = "shared",
+        server: str | None = None,
+        *,
+        limits: Limits | None = None,
+        budget: Budget | None = None,
+        by: Actor = OPERATOR,
     ) -> Tenant:
         """A new, active tenant. Names are for people and need not differ.
 
@@ -35,25 +56,33 @@ class TenantStore:
         now = datetime.now(UTC)
         home = home_of(isolation, server, self._embedder)
         tenant = Tenant(
-            TenantId(new_id("ten")), name, isolation, server, self._embedder, "active", now, now
+            id=TenantId(new_id("ten")),
+            name=name,
+            isolation=isolation,
+            server=server,
+            embedder=self._embedder,
+            status="active",
+            created_at=now,
+            updated_at=now,
+            limits=limits or Limits(),
+            budget=budget,
         )
         async with self._database.write() as connection:
             await claim_server(connection, tenant.id, server)
+            told = _told(tenant)
             await connection.execute(
                 insert(tenants).values(
                     id=tenant.id,
-                    name=name,
-                    isolation=isolation,
                     server=home.server,
                     collection=home.collection,
                     embedder=home.embedder,
-                    status="active",
-                    limits={},
                     corpus_version=0,
                     created_at=now,
                     updated_at=now,
+                    **told,
                 )
             )
+            await _record(connection, by, "tenant.create", tenant.id, told)
         return tenant
 
     async def get(self, tenant_id: TenantId) -> Tenant:
@@ -74,23 +103,64 @@ class TenantStore:
         return [_tenant(row) for row in await self._database.fetch(query)]
 
     async def change(
-        self, tenant_id: TenantId, *, name: str | None = None, status: TenantStatus | None = None
+        self,
+        tenant_id: TenantId,
+        *,
+        name: str | None = None,
+        status: TenantStatus | None = None,
+        log_content: bool | None = None,
+        limits: Mapping[str, int | None] | None = None,
+        budget: Budget | Unchanged | None = UNCHANGED,
+        by: Actor = OPERATOR,
+        action: str = "tenant.change",
     ) -> Tenant:
-        """Set what is given; the tenant as it is then.
+        """Set what is given, of *limits* those that are named; the tenant as it is then.
 
         Raises:
             NotFound: no such tenant.
         """
-        values: dict[str, Any] = {"updated_at": datetime.now(UTC)}
-        if name is not None:
-            values["name"] = name
-        if status is not None:
-            values["status"] = status
+        given = {"name": name, "status": status, "log_content": log_content}
+        changes: dict[str, Any] = {
+            field: value for field, value in given.items() if value is not None
+        }
+        if budget is not UNCHANGED:
+            changes["budget"] = budget
         async with self._database.write() as connection:
+            mine = tenants.c.id == tenant_id
+            locked = select(tenants).where(mine, _is_there).with_for_update()
+            row = (await connection.execute(locked)).first()
+            if row is None:
+                raise NotFound(f"no tenant {tenant_id}")
+            before = _tenant(row)
+            if limits is not None:
+                changes["limits"] = dataclasses.replace(before.limits, **limits)
+            tenant = dataclasses.replace(before, **changes, updated_at=datetime.now(UTC))
+            told = {field: _told(tenant)[field] for field in changes}
             await connection.execute(
-                update(tenants).where(tenants.c.id == tenant_id, _is_there).values(**values)
+                update(tenants)
+                .where(tenants.c.id == tenant.id)
+                .values(**told, updated_at=tenant.updated_at)
             )
-        return await self.get(tenant_id)
+            await _record(connection, by, action, tenant.id, told)
+        return tenant
+
+
+async def _record(
+    connection: Transaction, by: Actor, action: str, tenant_id: TenantId, told: dict[str, Any]
+) -> None:
+    await record(connection, by, action, target=tenant_id, tenant_id=tenant_id, details=told)
+
+
+def _told(tenant: Tenant) -> dict[str, Any]:
+    """What administrators set, as the table and the audit log have it."""
+    return {
+        "name": tenant.name,
+        "isolation": tenant.isolation,
+        "status": tenant.status,
+        "limits": limits_to_row(tenant.limits),
+        "budget": budget_to_row(tenant.budget),
+        "log_content": tenant.log_content,
+    }
 
 
 def _tenant(row: Row[*tuple[Any, ...]]) -> Tenant:
@@ -103,5 +173,7 @@ def _tenant(row: Row[*tuple[Any, ...]]) -> Tenant:
         status=row.status,
         created_at=row.created_at,
         updated_at=row.updated_at,
-        limits=Limits(**row.limits),
+        limits=limits_from_row(row.limits),
+        budget=budget_from_row(row.budget),
+        log_content=row.log_content,
     )

@@ -115,11 +115,4 @@ PLACEMENT = (
         "async def _copy(",
         ", groups_of(audience)",
     ),
-    Mutation(
-        "copying: what is not live is not copied",
-        "placement/copying.py",
-        "async def difference(",
-        "for key in chunks if key in there}",
-        "for key in there}",
-    ),
 )

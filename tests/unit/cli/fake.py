@@ -24,6 +24,8 @@ class FakeCarrel:
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     documents: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     contents: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    # The rows of every usage report.
+    usage: list[dict[str, Any]] = field(default_factory=list)
     # Every request so far: method, path with query, decoded body.
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     # Responses that are given before any other.
@@ -82,6 +84,8 @@ class FakeCarrel:
             "last_used_at": None,
             "created_at": "2026-11-01T00:00:00Z",
             "secret": f"crl_{number}_secret",
+            "limits": body.get("limits"),
+            "budget": body.get("budget"),
         }
         self.keys[key["id"]] = key
         return key
@@ -165,6 +169,7 @@ def _application(fake: FakeCarrel) -> web.Application:
             web.post("/admin/tenants", routes.create_tenant),
             web.get("/admin/tenants", routes.list_tenants),
             web.get("/admin/tenants/{id}", routes.show_tenant),
+            web.patch("/admin/tenants/{id}", routes.change_tenant),
             web.delete("/admin/tenants/{id}", routes.delete_tenant),
             web.get("/admin/erasures", routes.list_erasures),
             web.post("/admin/tenants/{id}/moves", routes.start_move),
@@ -173,7 +178,12 @@ def _application(fake: FakeCarrel) -> web.Application:
             web.get("/admin/embedder", routes.embedder),
             web.post("/admin/tenants/{id}/keys", routes.create_key),
             web.get("/admin/tenants/{id}/keys", routes.list_keys),
+            web.patch("/admin/keys/{id}", routes.change_key),
+            web.post("/admin/keys/{id}/rotate", routes.rotate),
+            web.get("/admin/tenants/{id}/usage", routes.usage),
+            web.get("/admin/usage", routes.usage),
             web.delete("/admin/keys/{id}", routes.revoke),
+            web.get("/admin/audit", routes.audit),
             web.post("/v1/documents", routes.upload),
             web.get("/v1/documents/{id:.+}", routes.document),
             web.delete("/v1/documents/{id:.+}", routes.delete_document),
@@ -214,6 +224,10 @@ class _Routes:
     async def show_tenant(self, request: web.Request, body: Any) -> web.Response:
         tenant = self._fake.tenants.get(request.match_info["id"])
         return web.json_response(tenant) if tenant else refusal(404, "not_found", "no such tenant")
+
+    async def change_tenant(self, request: web.Request, body: Any) -> web.Response:
+        tenant = self._fake.tenants[request.match_info["id"]]
+        return web.json_response({**tenant, **body})
 
     async def delete_tenant(self, request: web.Request, body: Any) -> web.Response:
         del self._fake.tenants[request.match_info["id"]]
@@ -263,10 +277,35 @@ class _Routes:
         ]
         return web.json_response({"data": keys})
 
+    async def change_key(self, request: web.Request, body: Any) -> web.Response:
+        return web.json_response({**self._fake.keys[request.match_info["id"]], **body})
+
+    async def rotate(self, request: web.Request, body: Any) -> web.Response:
+        old = self._fake.keys[request.match_info["id"]]
+        return web.json_response(self._fake.add_key(old["tenant_id"], old), status=201)
+
+    async def audit(self, request: web.Request, body: Any) -> web.Response:
+        entry = {
+            "id": "aud_1",
+            "at": "2026-11-01T00:00:00.5Z",
+            "actor": "key_environment",
+            "action": "key.rotate",
+            "target": "key_1",
+            "tenant_id": "ten_1",
+            "details": {"replaced_by": "key_2"},
+            "request_id": "req_1",
+        }
+        return web.json_response({"data": [entry], "has_more": False})
+
     async def revoke(self, request: web.Request, body: Any) -> web.Response:
         if self._fake.keys.pop(request.match_info["id"], None) is None:
             return refusal(404, "not_found", "no such key")
         return web.Response(status=204)
+
+    async def usage(self, request: web.Request, body: Any) -> web.Response:
+        only = request.match_info.get("id")
+        of = [each for each in self._fake.usage if only in (None, each["tenant_id"])]
+        return web.json_response({"data": of})
 
     async def upload(self, request: web.Request, body: Any, tenant: str) -> web.Response:
         name = body["document_id"]

@@ -95,3 +95,68 @@ def test_a_key_is_revoked(carrel, fake):
 def test_an_expiry_that_is_none_is_wrong_usage(carrel, fake, time):
     assert carrel("keys", "create", "--tenant", "ten_1", "--expires-in", time).status == 2
     assert fake.requests == []
+
+
+LIMIT_OPTIONS = ("--requests-per-minute", "60", "--tokens-per-minute", "none")
+SENT_LIMITS = {"requests_per_minute": 60, "tokens_per_minute": None}
+
+
+def test_a_tenants_limits_and_budget_are_set_by_options(carrel, fake):
+    result = carrel(*("tenants", "set", "ten_1"), *LIMIT_OPTIONS, "--budget", "5.50/day")
+    assert result.status == 0
+    assert "budget\t$5.50 a day" in result.out
+    budget = {"usd": "5.50", "period": "day", "on_outage": "refuse"}
+    sent = ("PATCH", "/admin/tenants/ten_1", {"limits": SENT_LIMITS, "budget": budget})
+    assert fake.requests[-1] == sent
+    assert (
+        carrel("tenants", "set", "ten_1", "--budget", "none", "--status", "suspended").status == 0
+    )
+    assert fake.requests[-1][2] == {"budget": None, "status": "suspended"}
+
+
+def test_a_keys_limits_and_budget_are_set_by_the_same_options(carrel, fake):
+    options = ("--budget", "9/month", "--on-outage", "allow", "--concurrent-requests", "3")
+    budget = {"usd": "9", "period": "month", "on_outage": "allow"}
+    body = {"limits": {"concurrent_requests": 3}, "budget": budget}
+    result = carrel("keys", "create", "--tenant", "ten_1", "--group", "hr", *options)
+    assert result.status == 0
+    assert fake.requests[-1][2] == {**body, "groups": ["hr"]}
+    assert carrel("keys", "set", "key_1", *options).status == 0
+    assert fake.requests[-1] == ("PATCH", "/admin/keys/key_1", body)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--budget", "5"),
+        ("--budget", "5/year"),
+        ("--budget", "-5/day"),
+        ("--budget", "5.1234567/day"),
+        ("--budget", "5/day", "--on-outage", "maybe"),
+        ("--on-outage", "allow"),
+        ("--requests-per-minute", "0"),
+        ("--requests-per-minute", "many"),
+        ("--requests-per-minute", "9" * 5000),
+        (),
+    ],
+    ids=lambda each: " ".join(each)[:40],
+)
+def test_limits_and_budgets_that_are_none_are_wrong_usage(carrel, fake, options):
+    for command in (("tenants", "set", "ten_1"), ("keys", "set", "key_1")):
+        assert carrel(*command, *options).status == 2
+    assert fake.requests == []
+
+
+def test_a_rotated_keys_secret_is_all_that_stdout_holds(carrel, fake):
+    result = carrel("keys", "rotate", "key_1", "--overlap", "2h")
+    assert result.out == "crl_2_secret\n"
+    assert "key_1, is refused in 7,200 s" in result.err
+    assert fake.requests[-1] == ("POST", "/admin/keys/key_1/rotate", {"overlap_seconds": 7200})
+    assert "from now on" in carrel("keys", "rotate", "key_1", "--overlap", "0").err
+    assert carrel("keys", "rotate", "key_1", "--overlap", "soon").status == 2
+
+
+def test_what_administrators_did_is_shown(carrel, fake):
+    result = carrel("audit", "--tenant", "ten_1", "--limit", "5")
+    assert "2026-11-01 00:00:00\tkey.rotate\tkey_1\tkey_environment" in result.out
+    assert fake.requests[-1][1] == "/admin/audit?limit=5&tenant_id=ten_1"

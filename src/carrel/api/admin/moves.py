@@ -32,6 +32,10 @@ class NewMove(BaseModel):
 async def start(tenant_id: str, body: NewMove, admin: Admin, services: Opened) -> Response:
     services.check_tier(body.isolation, body.server)
     move = await services.moves.start(TenantId(tenant_id), body.isolation, body.server)
+    told = {"isolation": move.isolation, "server": move.target.server}
+    await services.audit.add(
+        admin, "tenant.move", target=move.id, tenant_id=move.tenant_id, details=told
+    )
     return Json(_shown(move), status_code=202)
 
 

@@ -3,42 +3,47 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from carrel.api.admin.erasures import shown
+from carrel.api.admin.terms import TermsBody, Text, budget_json, limits_json
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
 from carrel.domain.ids import TenantId
 from carrel.domain.tenant import Isolation, Tenant
 
 router = APIRouter(prefix="/admin/tenants", tags=["admin"])
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[Text, Field(min_length=1, max_length=200)]
 
 
-class NewTenant(BaseModel):
+class NewTenant(TermsBody):
     """A tenant to make."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name
     isolation: Isolation = "shared"
     server: str | None = None
 
 
-class TenantChange(BaseModel):
-    """What is to change."""
-
-    model_config = ConfigDict(extra="forbid")
+class TenantChange(TermsBody):
+    """What is to change; null removes limits and budgets."""
 
     name: Name | None = None
     status: Literal["active", "suspended"] | None = None
+    log_content: bool | None = None
 
 
 @router.post("", status_code=201, summary="Make a tenant")
 async def create(body: NewTenant, admin: Admin, services: Opened) -> Response:
     services.check_tier(body.isolation, body.server)
-    tenant = await services.tenants.create(body.name, body.isolation, body.server)
+    tenant = await services.tenants.create(
+        body.name,
+        body.isolation,
+        body.server,
+        limits=body.new_limits(),
+        budget=body.new_budget(),
+        by=admin,
+    )
     return Json(_tenant(tenant), status_code=201)
 
 
@@ -52,10 +57,18 @@ async def get(tenant_id: str, admin: Admin, services: Opened) -> Response:
     return Json(_tenant(await services.tenants.get(TenantId(tenant_id))))
 
 
-@router.patch("/{tenant_id}", summary="Rename or suspend a tenant")
+@router.patch("/{tenant_id}", summary="Rename or suspend a tenant, or set its limits and budget")
 async def change(tenant_id: str, body: TenantChange, admin: Admin, services: Opened) -> Response:
-    tenant = await services.tenants.change(TenantId(tenant_id), name=body.name, status=body.status)
-    services.authenticator.forget()
+    tenant = await services.tenants.change(
+        TenantId(tenant_id),
+        name=body.name,
+        status=body.status,
+        log_content=body.log_content,
+        limits=body.changed_limits(),
+        budget=body.changed_budget(),
+        by=admin,
+    )
+    await services.authenticator.forget()
     return Json(_tenant(tenant))
 
 
@@ -72,7 +85,7 @@ async def delete(
     wait: Annotated[int, Query(ge=0, le=60)] = 30,
 ) -> Response:
     """204 once a sweep has found nothing left; 202 with the report if that takes longer."""
-    erasure = await services.erase_tenant(TenantId(tenant_id), wait_seconds=wait)
+    erasure = await services.erase_tenant(TenantId(tenant_id), wait_seconds=wait, by=admin)
     if erasure.status != "done":
         return Json(shown(erasure), status_code=202)
     return Response(status_code=204, headers={"x-carrel-erasure": erasure.id})
@@ -85,13 +98,10 @@ def _tenant(tenant: Tenant) -> dict[str, Any]:
         "isolation": tenant.isolation,
         "server": tenant.server,
         "embedder": tenant.embedder,
-        "limits": {
-            "requests_per_minute": tenant.limits.requests_per_minute,
-            "tokens_per_minute": tenant.limits.tokens_per_minute,
-            "concurrent_requests": tenant.limits.concurrent_requests,
-        },
-        "budget": None,
+        "limits": limits_json(tenant.limits),
+        "budget": budget_json(tenant.budget),
         "status": tenant.status,
+        "log_content": tenant.log_content,
         "created_at": tenant.created_at,
         "updated_at": tenant.updated_at,
     }

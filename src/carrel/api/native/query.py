@@ -12,14 +12,13 @@ from starlette.responses import Response
 from carrel.answering.events import Done, Event, Sources
 from carrel.answering.pipeline import Question
 from carrel.api import wire
-from carrel.api.answering import account, collect, start
-from carrel.api.dependencies import MayQuery, MaySearch, Opened
+from carrel.api.answering import collect, log_content, stages_of, start
+from carrel.api.dependencies import MayAsk, MaySearch, Opened, TenantCaller
 from carrel.api.errors import describe
 from carrel.api.event_stream import EventStream, frame
 from carrel.api.responses import Json
 from carrel.domain.errors import InvalidRequest
 from carrel.domain.filter import is_text, parse_filter
-from carrel.telemetry.stages import Stages
 
 MAX_QUESTION = 10_000
 MAX_TOP_K = 50
@@ -56,7 +55,7 @@ class SearchBody(BaseModel):
 
 
 @router.post("/query", summary="Ask; the answer cites its sources, streamed or whole")
-async def query(body: QueryBody, request: Request, caller: MayQuery, services: Opened) -> Response:
+async def query(body: QueryBody, request: Request, caller: MayAsk, services: Opened) -> Response:
     if body.model not in (None, *services.models):
         raise InvalidRequest(f"this server offers: {', '.join(services.models)}", param="model")
     question = Question(
@@ -69,13 +68,14 @@ async def query(body: QueryBody, request: Request, caller: MayQuery, services: O
         top_k=body.top_k,
         max_tokens=body.max_tokens,
         where=parse_filter(body.filter),
+        ticket=caller.ticket,
     )
-    stages = Stages()
-    events = await start(services.pipeline.answer(question, stages))
+    await caller.ticket.admit(services.pipeline.tokens_at_most(question))
+    events = await start(services.pipeline.answer(question, stages_of(request)))
     if body.stream:
-        return EventStream(_frames(events, request, stages))
+        return EventStream(_frames(events, request, caller, question.text))
     answer = await collect(events)
-    account(request, stages, answer)
+    log_content(caller, question.text, answer)
     return Json(wire.answer(answer))
 
 
@@ -101,7 +101,7 @@ def meaningful(text: str, param: str) -> str:
 
 
 async def _frames(
-    events: AsyncGenerator[Event], request: Request, stages: Stages
+    events: AsyncGenerator[Event], request: Request, caller: TenantCaller, question: str
 ) -> AsyncGenerator[bytes]:
     number = 0
     async with aclosing(events):
@@ -110,10 +110,10 @@ async def _frames(
                 number += 1
                 name, data = _named(event)
                 if isinstance(event, Done):
-                    account(request, stages, event.answer)
+                    log_content(caller, question, event.answer)
                 yield frame(orjson.dumps(data), event=name, number=number)
         except Exception as error:  # noqa: BLE001 - the stream has begun: say it there
-            body = describe(error, request.state.request_id)
+            body = describe(error, request)
             yield frame(orjson.dumps(body), event="error", number=number + 1)
 
 

@@ -17,8 +17,8 @@ from starlette.responses import Response
 from carrel.answering.events import Done, Event, Sources
 from carrel.answering.pipeline import Question
 from carrel.api import wire
-from carrel.api.answering import account, collect, start
-from carrel.api.dependencies import MayQuery, Opened
+from carrel.api.answering import collect, log_content, stages_of, start
+from carrel.api.dependencies import MayAsk, Opened, TenantCaller
 from carrel.api.errors import describe
 from carrel.api.event_stream import EventStream, frame
 from carrel.api.native.query import MAX_QUESTION, MAX_TOKENS, meaningful
@@ -26,7 +26,6 @@ from carrel.api.responses import Json
 from carrel.domain.answer import Answer, Message, Role
 from carrel.domain.errors import InvalidRequest
 from carrel.domain.filter import is_text
-from carrel.telemetry.stages import Stages
 
 MAX_MESSAGES = 100
 DEFAULT_MAX_TOKENS = 512
@@ -81,7 +80,7 @@ class ChatBody(BaseModel):
 
 
 @router.post("/chat/completions", summary="Ask as with OpenAI's SDK; sources come as extra fields")
-async def chat(body: ChatBody, request: Request, caller: MayQuery, services: Opened) -> Response:
+async def chat(body: ChatBody, request: Request, caller: MayAsk, services: Opened) -> Response:
     history, text = _conversation(body.messages)
     question = Question(
         tenant_id=caller.tenant_id,
@@ -93,14 +92,15 @@ async def chat(body: ChatBody, request: Request, caller: MayQuery, services: Ope
         top_k=TOP_K,
         max_tokens=body.max_completion_tokens or body.max_tokens or DEFAULT_MAX_TOKENS,
         history=history,
+        ticket=caller.ticket,
     )
-    stages = Stages()
-    events = await start(services.pipeline.answer(question, stages))
+    await caller.ticket.admit(services.pipeline.tokens_at_most(question))
+    events = await start(services.pipeline.answer(question, stages_of(request)))
     if body.stream:
         include_usage = body.stream_options is not None and body.stream_options.include_usage
-        return EventStream(_frames(events, request, stages, include_usage=include_usage))
+        return EventStream(_frames(events, request, caller, text, include_usage=include_usage))
     answer = await collect(events)
-    account(request, stages, answer)
+    log_content(caller, text, answer)
     return Json(_completion(answer))
 
 
@@ -146,7 +146,12 @@ def _extras(answer: Answer) -> dict[str, Any]:
 
 
 async def _frames(
-    events: AsyncGenerator[Event], request: Request, stages: Stages, *, include_usage: bool
+    events: AsyncGenerator[Event],
+    request: Request,
+    caller: TenantCaller,
+    question: str,
+    *,
+    include_usage: bool,
 ) -> AsyncGenerator[bytes]:
     chunks = _Chunks(request.state.request_id, request.app.state.services.pipeline.model)
     async with aclosing(events):
@@ -155,14 +160,14 @@ async def _frames(
                 if isinstance(event, Sources):
                     yield chunks.piece({"role": "assistant", "content": ""})
                 elif isinstance(event, Done):
-                    account(request, stages, event.answer)
+                    log_content(caller, question, event.answer)
                     yield chunks.last(event.answer)
                     if include_usage:
                         yield chunks.usage(event.answer)
                 else:
                     yield chunks.piece({"content": event.text})
         except Exception as error:  # noqa: BLE001 - the stream has begun: say it there
-            yield frame(orjson.dumps(describe(error, request.state.request_id)))
+            yield frame(orjson.dumps(describe(error, request)))
         yield frame(b"[DONE]")
 
 
@@ -181,7 +186,8 @@ class _Chunks:
         self._model = answer.model
         reason = _FINISH[answer.finish_reason]
         end: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": reason}
-        return self._chunk([end], **_extras(answer))
+        costs = {name: wire.usage(answer.usage)[name] for name in ("cost_usd", "saved_usd")}
+        return self._chunk([end], **_extras(answer), **costs)
 
     def usage(self, answer: Answer) -> bytes:
         return self._chunk([], usage=wire.usage(answer.usage))

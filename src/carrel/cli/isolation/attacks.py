@@ -15,6 +15,7 @@ NOISE_DOCUMENTS = 15
 MOVE_SECONDS = 120
 LOOK_SECONDS = 0.3
 SETTLED_LOOKS = 10
+MOST_LOOKS = 100  # an error, which names its request, is never the same twice
 
 Attack = Callable[[Side, Side], Awaitable[str]]  # "" where it got through nowhere
 
@@ -141,11 +142,13 @@ async def _settled(mine: Side, body: dict[str, Any]) -> tuple[int, str]:
     """What a search finds once one's own deletions, which go on in the background, are over."""
     seen = await raw(mine.client, "POST", "/v1/search", body)
     unchanged = 0
-    while unchanged < SETTLED_LOOKS:
+    for _ in range(MOST_LOOKS):
         await asyncio.sleep(LOOK_SECONDS)
         again = await raw(mine.client, "POST", "/v1/search", body)
         unchanged = unchanged + 1 if again == seen else 0
         seen = again
+        if unchanged == SETTLED_LOOKS:
+            break
     return seen
 
 

@@ -84,8 +84,8 @@ class Parser:
             try:
                 parsed = await child.parse(Task(str(path), media_type))
             except ParseFailed as failure:
-                if child.last_words:
-                    log.info("parser of %s: %s: %s", path.name, failure, child.last_words)
+                # Not the child's last words: a library that panics quotes what it was reading.
+                log.info("cannot parse %s: %s", path.name, failure)
                 await child.kill()
                 raise
             except BaseException:

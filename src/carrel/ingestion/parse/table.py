@@ -17,7 +17,8 @@ _NUMBER = re.compile(r"[-+]?[\d.,\s]*\d%?")
 
 def csv_text(text: str) -> str:
     """The rows of a CSV file, delimited by comma, semicolon, tab or bar."""
-    csv.field_size_limit(max(len(text), 1))  # else 128 KiB; the text is in memory already
+    # 128 KiB by default, for the whole process; the text is in memory already.
+    csv.field_size_limit(max(len(text), csv.field_size_limit()))
     first = _QUOTED.sub("", text.lstrip("\n").partition("\n")[0])
     delimiter = max(_DELIMITERS, key=first.count)
     rows = csv.reader(StringIO(text), delimiter=delimiter, skipinitialspace=True)

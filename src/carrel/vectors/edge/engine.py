@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from carrel.telemetry.log import TextFormatter
 from carrel.vectors.edge import wire
 from carrel.vectors.edge.address import make_private, socket_path
 from carrel.vectors.edge.compact import Compaction, watch
@@ -162,11 +163,9 @@ def main() -> None:
     parser.add_argument("--dimensions", type=int, required=True)
     parser.add_argument("--most-open", type=int, default=MOST_OPEN)
     arguments = parser.parse_args()
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING,
-        format="%(asctime)s %(levelname)s vector engine: %(message)s",
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(TextFormatter("vector engine: "))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     folder = Folder(arguments.folder)
     try:
         folder.acquire()

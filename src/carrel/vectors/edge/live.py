@@ -116,9 +116,11 @@ class LiveShard:
         Call it while writes are paused, or nobody uses the shard.
         """
         self.closed = True
-        if keep and self.shard.is_written:
-            self.shard.flush()
-        self.shard.close()
+        try:
+            if keep and self.shard.is_written:
+                self.shard.flush()
+        finally:
+            self.shard.close()  # what could not be flushed is in the log
 
 
 async def let_searches_in() -> None:

@@ -140,12 +140,12 @@ class OwnCollections:
             await let_searches_in()
 
     async def _serve(self, folder: Folder) -> Served:
-        if folder.path.is_dir():
-            return await serve_folder(folder, self._layout, self._compacting)
-        folder.path.mkdir(mode=0o700, parents=True)
+        folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_new = folder.is_unborn()
         served = await serve_folder(folder, self._layout, self._compacting)
-        for directory in (self._path, self._path.parent):
-            sync_directory(directory)
+        if is_new:
+            for directory in (self._path, self._path.parent):
+                sync_directory(directory)
         return served
 
     def _folder(self, name: str) -> Folder:

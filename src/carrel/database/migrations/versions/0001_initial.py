@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("held_by", sa.String(length=64), nullable=True),
         sa.Column("limits", sa.JSON(), nullable=False),
         sa.Column("budget", sa.JSON(), nullable=True),
+        sa.Column("log_content", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("corpus_version", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -76,6 +77,7 @@ def upgrade() -> None:
         sa.Column("route", sa.String(length=64), nullable=False),
         sa.Column("model", sa.String(length=200), nullable=False),
         sa.Column("cache_status", sa.String(length=16), nullable=False),
+        sa.Column("unfinished", sa.Boolean(), nullable=False),
         sa.Column("prompt_tokens", sa.BigInteger(), nullable=False),
         sa.Column("completion_tokens", sa.BigInteger(), nullable=False),
         sa.Column("embedding_tokens", sa.BigInteger(), nullable=False),
@@ -84,8 +86,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("request_id", name=op.f("pk_usage_events")),
     )
     op.create_index(
-        "ix_usage_events_tenant_id_at", "usage_events", ["tenant_id", "at"], unique=False
+        "ix_usage_events_tenant_id_at",
+        "usage_events",
+        ["tenant_id", "at", "cost_micro_usd"],
+        unique=False,
     )
+    op.create_index(
+        "ix_usage_events_key_id_at",
+        "usage_events",
+        ["key_id", "at", "cost_micro_usd"],
+        unique=False,
+    )
+    op.create_index("ix_usage_events_at", "usage_events", ["at"], unique=False)
+    op.create_table(
+        "audit",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.String(length=64), nullable=False),
+        sa.Column("action", sa.String(length=64), nullable=False),
+        sa.Column("target", sa.String(length=256), nullable=False),
+        sa.Column("tenant_id", sa.String(length=64), nullable=True),
+        sa.Column("details", sa.JSON(), nullable=False),
+        sa.Column("request_id", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+    )
+    op.create_index("ix_audit_tenant_id_id", "audit", ["tenant_id", "id"], unique=False)
     op.create_table(
         "documents",
         sa.Column("tenant_id", sa.String(length=64), nullable=False),
@@ -155,6 +180,9 @@ def upgrade() -> None:
         sa.Column("secret_hash", sa.String(length=64), nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("groups", sa.JSON(), nullable=False),
+        sa.Column("limits", sa.JSON(), nullable=False),
+        sa.Column("budget", sa.JSON(), nullable=True),
+        sa.Column("replaced_by", sa.String(length=64), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),

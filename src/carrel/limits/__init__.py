@@ -1,0 +1,1 @@
+"""The gate: who may ask, how often, and for how much."""

@@ -1,0 +1,1 @@
+"""The one way to Redis: state that the replicas share."""

@@ -1,0 +1,77 @@
+"""From settings to the worker: what carries out jobs, and nothing of what answers questions."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+from carrel.domain.ids import new_id
+from carrel.embedding.keywords import Keywords
+from carrel.erasure.document import DocumentEraser
+from carrel.erasure.orphans import remove_orphans_hourly
+from carrel.erasure.places import Files, Points
+from carrel.erasure.tenant import TenantEraser
+from carrel.ingestion.index import Indexer
+from carrel.ingestion.parse.parser import Parser
+from carrel.jobs.queue import JobQueue
+from carrel.jobs.worker import Step, Worker
+from carrel.placement.mover import Mover
+from carrel.placement.moves import MoveStore
+from carrel.resources import (
+    cancelled,
+    open_database,
+    open_embedders,
+    open_homes,
+    open_originals,
+)
+from carrel.settings import Settings
+
+if TYPE_CHECKING:  # what takes long to import, only its users should pay for
+    pass
+
+
+@contextlib.asynccontextmanager
+async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
+    """A worker with everything it needs, opened; closed at the end of the block."""
+    chosen = settings.ingestion
+    async with contextlib.AsyncExitStack() as stack:
+        database = await open_database(settings, stack)
+        embedders = open_embedders(settings, stack)
+        homes, _ = await open_homes(settings, database, stack)
+        parser = Parser(
+            processes=chosen.concurrency,
+            timeout_seconds=chosen.parse_timeout_seconds,
+            memory_mebibytes=chosen.parse_memory_mebibytes,
+            chunk_tokens=chosen.chunk_tokens,
+            chunk_overlap_tokens=chosen.chunk_overlap_tokens,
+        )
+        stack.push_async_callback(parser.close)
+        queue = JobQueue(database, owner=new_id("wrk"), lease_seconds=chosen.lease_seconds)
+        originals = open_originals(settings)
+        indexer = Indexer(
+            database=database,
+            originals=originals,
+            parser=parser,
+            embedders=embedders,
+            keywords=Keywords(),
+            homes=homes,
+            queue=queue,
+        )
+        documents = DocumentEraser(database, homes, originals, queue)
+        tenants = TenantEraser(database, homes, queue, (Points(homes), Files(originals)))
+        mover = Mover(database, homes, MoveStore(database), queue, embedders)
+        sweeping = asyncio.create_task(remove_orphans_hourly(database, originals))
+        stack.push_async_callback(cancelled, sweeping)
+        yield Worker(
+            queue,
+            {
+                "ingest": Step(indexer.ingest, indexer.fail),
+                "tidy": Step(indexer.tidy),
+                "remove": Step(documents.run),
+                "move": Step(mover.run, mover.give_up),
+                "erase": Step(tenants.run),
+            },
+            concurrency=chosen.concurrency,
+            max_attempts=chosen.max_attempts,
+            lease_seconds=chosen.lease_seconds,
+        )

@@ -1,0 +1,319 @@
+"""The Redis client against a real Redis, through a proxy that delays and cuts."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from redis.exceptions import ResponseError
+from tests import services
+from tests.redis_proxy import RedisProxy
+
+from carrel.redis.client import RedisClient, Run
+from carrel.redis.errors import SharedStateDown
+from carrel.redis.replicas import Replicas
+from carrel.redis.script import Script
+from carrel.telemetry import metrics
+
+pytestmark = pytest.mark.usefixtures("unblocked_loop")
+
+PATIENT = 10.0  # for tests that are not about time
+
+
+@contextlib.asynccontextmanager
+async def connected(url: str, **options: float) -> AsyncIterator[RedisClient]:
+    client = RedisClient(url, **{"budget_seconds": PATIENT, **options})  # type: ignore[arg-type]
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+@pytest.fixture
+async def proxy(redis_url: str) -> AsyncIterator[RedisProxy]:
+    async with RedisProxy(redis_url).serving() as proxy:
+        yield proxy
+
+
+async def test_a_command_and_its_reply(redis_url: str):
+    async with connected(redis_url) as redis:
+        assert await redis.call("SET", "a", "1") == b"OK"
+        assert await redis.call("GET", "a") == b"1"
+        assert await redis.call("GET", "b") is None
+        assert await redis.call("MGET", "a", "b") == [b"1", None]
+
+
+async def test_a_script_takes_one_round_trip_once_redis_knows_it(redis_url: str):
+    script = Script(b"return {KEYS[1], ARGV[1]}")
+    async with connected(redis_url) as redis:
+        assert await redis.run(script, ["k"], ["v"]) == [b"k", b"v"]
+        assert redis.round_trips == 2  # unknown at first
+        await redis.run(script, ["k"], ["v"])
+        assert redis.round_trips == 3
+        replies = await redis.run_all([Run(script, ["k"], [n]) for n in range(50)])
+        assert [int(value) for _, value in replies] == [*range(50)]
+        assert redis.round_trips == 4
+
+
+async def test_a_redis_that_forgot_a_script_is_taught_again(redis_url: str):
+    script = Script(b"return redis.call('INCR', KEYS[1])")
+    async with connected(redis_url) as redis:
+        assert await redis.run(script, ["n"], []) == 1
+        await redis.call("SCRIPT", "FLUSH")
+        assert await redis.run_all([Run(script, ["n"], [])] * 2) == [2, 3]
+
+
+async def test_our_own_mistakes_are_no_outage(redis_url: str):
+    async with connected(redis_url) as redis:
+        for _ in range(10):
+            with pytest.raises(ResponseError):
+                await redis.call("NO-SUCH-COMMAND")
+        with pytest.raises(ResponseError):
+            await redis.run(Script(b"return redis.call('INCR', 'a', 'b')"), [], [])
+        assert not redis.is_down
+
+
+async def test_a_redis_that_refuses_writes_counts_as_down(redis_url: str):
+    async with connected(redis_url) as redis:
+        await redis.call("CONFIG", "SET", "maxmemory", "1")
+        try:
+            for _ in range(3):
+                with pytest.raises(SharedStateDown):
+                    await redis.call("SET", "a", "1")
+            assert redis.is_down
+        finally:
+            async with connected(redis_url) as other:
+                await other.call("CONFIG", "SET", "maxmemory", "0")
+
+
+@pytest.mark.parametrize("end", ["cancelled", "timed out"])
+async def test_a_reply_that_was_not_read_is_never_read_by_another(proxy: RedisProxy, end: str):
+    budget = 0.05 if end == "timed out" else PATIENT
+    async with connected(proxy.url, connections=1, budget_seconds=budget) as redis:
+        await redis.call("SET", "secret", "of another tenant")
+        proxy.requested.clear()
+        proxy.replies.clear()
+        asking = asyncio.create_task(redis.call("GET", "secret"))
+        await proxy.requested.wait()  # it was sent; its reply is held back
+        if end == "cancelled":
+            asking.cancel()
+        with pytest.raises((asyncio.CancelledError, SharedStateDown)):
+            await asking
+        proxy.replies.set()
+        for n in range(20):
+            assert await redis.call("ECHO", f"mine {n}") == b"mine %d" % n
+        assert proxy.connections == 2
+
+
+async def test_cancellations_at_any_moment_never_shift_replies(redis_url: str):
+    async with connected(redis_url, connections=4) as redis:
+
+        async def ask(n: int) -> bytes:
+            return await redis.call("ECHO", f"{n}")
+
+        for round_ in range(200):
+            tasks = [asyncio.create_task(ask(n)) for n in range(8)]
+            for _ in range(round_ % 12):
+                await asyncio.sleep(0)
+            for task in tasks[::2]:
+                task.cancel()
+            replies = await asyncio.gather(*tasks, return_exceptions=True)
+            for n, reply in enumerate(replies):
+                assert reply == b"%d" % n or isinstance(reply, asyncio.CancelledError)
+            assert not isinstance(replies[1], BaseException)
+
+
+async def test_a_cancelled_connecting_leaves_nothing_open_and_nothing_lost(proxy: RedisProxy):
+    async with connected(proxy.url, connections=1) as redis:
+        for _ in range(20):
+            asking = asyncio.create_task(redis.call("PING"))
+            await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+        assert await redis.call("PING") == b"PONG"
+
+
+async def test_a_dead_redis_costs_nothing_after_the_first_failures(
+    proxy: RedisProxy, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO, "carrel")
+    async with connected(proxy.url, probe_seconds=PATIENT) as redis:
+        await redis.call("PING")
+        proxy.refuses = True
+        proxy.cut()
+        proxy.attempts = 0
+        for _ in range(100):
+            with pytest.raises(SharedStateDown):
+                await redis.call("PING")
+        assert redis.is_down
+        assert proxy.attempts <= 3
+        assert metrics.redis_up._value.get() == 0
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        password = urlsplit(proxy.url).password
+        assert password
+        assert password not in caplog.text
+
+
+async def test_it_comes_back_by_itself(proxy: RedisProxy, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO, "carrel")
+    async with connected(proxy.url, probe_seconds=0.01) as redis:
+        proxy.refuses = True
+        while not redis.is_down:
+            with pytest.raises(SharedStateDown):
+                await redis.call("PING")
+        proxy.refuses = False
+        while redis.is_down:
+            with contextlib.suppress(SharedStateDown):
+                await redis.call("PING")
+            await asyncio.sleep(0.005)
+        assert metrics.redis_up._value.get() == 1
+        assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+async def test_idle_connections_to_a_redis_that_restarted_are_not_used(proxy: RedisProxy):
+    async with connected(proxy.url) as redis:
+        await asyncio.gather(*(redis.call("PING") for _ in range(16)))
+        assert redis._connections.idle == 16
+        proxy.cut()
+        for connection in redis._connections._idle:
+            while not await connection.can_read():  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)  # its end arrives
+        for _ in range(50):
+            assert await redis.call("PING") == b"PONG"
+
+
+async def test_a_stopped_redis_counts_as_down_for_those_who_wait_as_well():
+    with services.redis() as service:
+        async with connected(service.url, budget_seconds=0.05, connections=2) as redis:
+            await answers(redis)
+            sent = redis.round_trips
+            service.process.send_signal(signal.SIGSTOP)
+            calls = [redis.call("PING") for _ in range(100)]
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} == {SharedStateDown}
+            # The first few found out, two at a time; the others never got to ask.
+            assert redis.round_trips <= sent + 4
+            service.process.send_signal(signal.SIGCONT)
+
+
+async def test_those_who_have_waited_long_enough_do_not_disturb_the_others(proxy: RedisProxy):
+    async with connected(proxy.url, connections=1, budget_seconds=0.002) as redis:
+        proxy.replies.clear()
+        for _ in range(20):
+            calls = [asyncio.create_task(redis.call("PING")) for _ in range(30)]
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} == {SharedStateDown}
+            redis._breaker.succeeded()
+
+
+async def test_more_calls_than_connections_all_get_their_replies(redis_url: str):
+    async with connected(redis_url, connections=3) as redis:
+        replies = await asyncio.gather(*(redis.call("ECHO", str(n)) for n in range(500)))
+        assert replies == [b"%d" % n for n in range(500)]
+
+
+async def test_over_a_unix_socket(tmp_path: Path):
+    server = shutil.which("redis-server")
+    if not server:
+        pytest.skip("redis-server is not installed")
+    path = tmp_path / "redis.sock"
+    with running([server, "--port", "0", "--unixsocket", str(path), "--save", ""]):
+        async with connected(f"unix://{path}?db=3", probe_seconds=0) as redis:
+            await answers(redis)
+            assert await redis.call("SET", "a", "1") == b"OK"
+            assert redis._connections.where == str(path)
+
+
+async def test_over_tls(tmp_path: Path):
+    server, openssl = shutil.which("redis-server"), shutil.which("openssl")
+    if not (server and openssl):
+        pytest.skip("redis-server or openssl is not installed")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    await asyncio.to_thread(
+        subprocess.run,
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *subject, *files],
+        check=True,
+        capture_output=True,
+    )
+    port = services._free_port()
+    tls = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
+    options = [*tls, "--tls-auth-clients", "no", "--save", ""]
+    with running([server, "--port", "0", *options]):
+        url = f"rediss://localhost:{port}?ssl_ca_certs={certificate}"
+        async with connected(url, probe_seconds=0) as redis:
+            await answers(redis)
+            assert await redis.call("PING") == b"PONG"
+        async with connected(f"rediss://localhost:{port}") as redis:  # a certificate of nobody's
+            with pytest.raises(SharedStateDown):
+                await redis.call("PING")
+
+
+async def test_replicas_know_of_each_other_and_remember_when_redis_is_gone(proxy: RedisProxy):
+    async with connected(proxy.url) as redis:
+        replicas = [Replicas(redis, beat_seconds=PATIENT) for _ in range(3)]
+        assert [one.count for one in replicas] == [1, 1, 1]
+        for one in [*replicas, *replicas]:
+            await one.beat()
+        assert [one.count for one in replicas] == [3, 3, 3]
+        proxy.refuses = True
+        proxy.cut()
+        await asyncio.sleep(0.01)
+        with pytest.raises(SharedStateDown):
+            await replicas[0].beat()
+        assert replicas[0].count == 3
+        proxy.refuses = False
+        await replicas[2].leave()
+        await replicas[0].beat()
+        assert replicas[0].count == 2
+
+
+async def test_a_replica_that_falls_silent_is_not_counted_for_long(redis_url: str):
+    async with connected(redis_url) as redis:
+        silent, live = Replicas(redis, beat_seconds=0.02), Replicas(redis, beat_seconds=PATIENT)
+        await silent.beat()
+        await live.beat()
+        assert live.count == 2
+        while live.count == 2:
+            await live.beat()
+
+
+async def test_a_redis_that_lost_its_memory_is_noticed(redis_url: str):
+    async with connected(redis_url) as redis:
+        replicas = Replicas(redis)
+        marks: list[str] = []
+        replicas.on_new_memory(lambda: marks.append(replicas.mark))
+        first = await replicas.beat()
+        assert (await replicas.beat()).mark == first.mark
+        await asyncio.sleep(0.002)
+        await redis.call("FLUSHALL")
+        after = await replicas.beat()
+        assert after.mark != first.mark
+        assert after.age_seconds < 1
+        assert marks == [first.mark, after.mark]
+
+
+@contextlib.contextmanager
+def running(command: list[str]):
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=sys.stderr) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+async def answers(redis: RedisClient) -> None:
+    """Wait for a Redis that is starting."""
+    while True:
+        with contextlib.suppress(SharedStateDown):
+            await redis.call("PING")
+            return
+        await asyncio.sleep(0.01)
