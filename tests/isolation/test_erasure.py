@@ -203,9 +203,13 @@ async def test_a_deleted_document_is_swept_too(backend: Backend, tmp_path: Path)
 
 
 async def test_files_of_uploads_that_died_are_removed_and_no_others(api: Api):
-    tenant, other = await with_documents(api), await with_documents(api)
+    tenant, other = await new_tenant(api), await new_tenant(api)
+    for name in DOCUMENTS:
+        for each in (tenant, other):
+            await each.upload(name, text_about("refunds", each.canary))
     originals = open_originals(api.services.settings)
     named = await originals.names(tenant.id)
+    assert len(named) == len(DOCUMENTS)
     [theirs, *_] = await originals.names(other.id)
     folder = api.services.settings.data_dir / "originals" / tenant.id
     for name in ("org_lost", "org_half.partial", theirs):

@@ -6,12 +6,15 @@ canary, or changes what the other sees.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from carrel.cli.client import Client
 from carrel.cli.isolation.sides import HIDDEN_ID, SHARED_ID, Side, put, raw
 
 NOISE_DOCUMENTS = 15
 MOVE_SECONDS = 120
+LOOK_SECONDS = 0.3
+SETTLED_LOOKS = 10
 
 Attack = Callable[[Side, Side], Awaitable[str]]  # "" where it got through nowhere
 
@@ -134,12 +137,24 @@ def revoked(admin: Client) -> Attack:
     return run
 
 
+async def _settled(mine: Side, body: dict[str, Any]) -> tuple[int, str]:
+    """What a search finds once one's own deletions, which go on in the background, are over."""
+    seen = await raw(mine.client, "POST", "/v1/search", body)
+    unchanged = 0
+    while unchanged < SETTLED_LOOKS:
+        await asyncio.sleep(LOOK_SECONDS)
+        again = await raw(mine.client, "POST", "/v1/search", body)
+        unchanged = unchanged + 1 if again == seen else 0
+        seen = again
+    return seen
+
+
 def moved(admin: Client) -> Attack:
     """Whether the other's move to the shared tier changes what either finds."""
     body = {"query": "what is the code word", "top_k": 50}
 
     async def run(mine: Side, other: Side) -> str:
-        before = await raw(mine.client, "POST", "/v1/search", body)
+        before = await _settled(mine, body)
         move = await admin.move_tenant(other.tenant_id, isolation="shared")
         try:
             async with asyncio.timeout(MOVE_SECONDS):
