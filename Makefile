@@ -32,10 +32,12 @@ test: $(READY) ## all tests, against real PostgreSQL and Redis that the run star
 	@scripts/install_test_services
 	@exec $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
 
-isolation: $(READY) ## attack the isolation of tenants with 100,000 operations (half an hour)
+isolation: $(READY) ## attack the isolation of tenants with 100,000 operations (an hour)
+	@scripts/install_test_services
 	@ISOLATION_OPERATIONS=100000 exec $(BIN)/pytest --timeout 7200 tests/isolation $(ARGS)
 
-mutants: $(READY) ## remove each tenant predicate in turn: the tests must notice (15 minutes)
+mutants: $(READY) ## remove each tenant predicate in turn: the tests must notice (10 minutes)
+	@scripts/install_test_services
 	@exec $(BIN)/python -m scripts.mutants $(ARGS)
 
 check: $(READY) ## lint, formatting, types, layers

@@ -178,6 +178,8 @@ def _run(tree: Path, suite: Suite) -> str | None:
         "ISOLATION_OPERATIONS": str(OPERATIONS),
     }
     options = ["-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider"]
+    # One's own: in the usual folder, runs at the same time remove each other's.
+    options += ["--basetemp", str(tree.with_suffix(".tmp"))]
     run = subprocess.Popen(
         [sys.executable, "-m", "pytest", *options, *suite],
         cwd=tree,

@@ -53,11 +53,20 @@ class Provider:
         os.write(self._file, f"{request_id} {price}\n".encode())
 
     def charges(self) -> dict[RequestId, int]:
-        lines = (line.split() for line in self._path.read_text().splitlines())
-        return {RequestId(request): int(price) for request, price in lines}
+        return {RequestId(request): price for request, price in charges_in(self._path)}
 
     def total(self) -> int:
         return sum(self.charges().values())
+
+
+def charges_in(path: Path) -> list[tuple[str, int]]:
+    """Every charge of the file, as request and price.
+
+    A reader may see half of a line that another process is writing: it is read next time.
+    """
+    whole, _, _ = path.read_text().rpartition("\n")
+    lines = (line.split() for line in whole.splitlines())
+    return [(request, int(price)) for request, price in lines]
 
 
 class ReconciledLedger:

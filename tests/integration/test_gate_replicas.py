@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.integration.gate_worker import charges_in
+
 DOLLAR = 1_000_000
 ROOT = Path(__file__).parents[2]
 
@@ -52,8 +54,7 @@ def counts(processes: list[subprocess.Popen[str]]) -> Counter[str]:
 
 
 def charged(path: Path) -> list[int]:
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [int(line.split()[1]) for line in lines]
+    return [price for _, price in charges_in(path)] if path.exists() else []
 
 
 def test_a_thousand_requests_at_once_of_four_replicas_spend_every_cent_and_no_more(

@@ -91,6 +91,20 @@ async def test_what_is_live_is_said_of_our_document(pair: tuple[Tenant, Tenant])
     assert shown == [("Ours.", "Ours", {"whose": "ours"})]
 
 
+async def test_what_we_ingest_and_show_is_our_version_of_a_name_that_they_have_too(
+    pair: tuple[Tenant, Tenant],
+) -> None:
+    for tenant in sorted(pair, key=lambda each: each.id):
+        more = {"title": f"Title {tenant.canary}", "metadata": {"whose": tenant.canary}}
+        reply = await tenant.upload(NAME, text_about("refunds", tenant.canary), **more)
+        assert reply.json["status"] == "ready"
+    for tenant in pair:
+        [hit] = (await tenant.search(question_about("refunds"))).json["hits"]
+        assert hit["text"] == text_about("refunds", tenant.canary)
+        assert hit["title"] == f"Title {tenant.canary}"
+        assert hit["metadata"] == {"whose": tenant.canary}
+
+
 async def test_groups_of_our_document_are_not_those_of_theirs(
     pair: tuple[Tenant, Tenant],
 ) -> None:

@@ -33,6 +33,19 @@ async def test_a_text_that_was_deleted_does_not_come_back_when_its_id_is_used_ag
         assert "published" in (await tenant.search(QUESTION)).text
 
 
+async def test_a_text_that_was_replaced_is_not_found_before_it_is_removed(
+    backend: Backend, tmp_path: Path
+) -> None:
+    async with opened(tmp_path / "data", backend, working=False) as api:
+        tenant = await new_tenant(api)
+        for text in ("recalled", "published"):
+            await tenant.upload("policy", text_about("refunds", text), wait=0)
+            assert await api.do_one_job() == "ingest"
+        found = (await tenant.search(QUESTION)).text
+        assert "published" in found
+        assert "recalled" not in found
+
+
 async def test_an_upload_that_was_acknowledged_is_not_taken_for_what_was_deleted_before(
     backend: Backend, tmp_path: Path
 ) -> None:

@@ -18,7 +18,8 @@ from carrel.redis.errors import SharedStateDown
 from carrel.redis.replicas import Replicas
 from carrel.telemetry import metrics
 
-ATTEMPTS = 3
+# The holds of a replica that died fall silent one after the other, each in its own moment.
+ATTEMPTS = 20
 RETRY_SECONDS = 2
 
 
