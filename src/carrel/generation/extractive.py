@@ -10,8 +10,9 @@ from functools import lru_cache
 from carrel.domain.document import Passage
 from carrel.embedding.embedder import Embedder
 from carrel.embedding.sparse import Bm25Encoder
+from carrel.generation.candidates import Pick
 from carrel.generation.generator import Delta, Finish, GenerationRequest
-from carrel.generation.selection import Pick, select
+from carrel.generation.selection import select
 
 MODEL = "extractive"
 NOTHING_TO_QUOTE = "The passages that were found hold no sentence to quote."
@@ -28,6 +29,7 @@ class ExtractiveGenerator:
 
     def __init__(self, embedder: Embedder, bm25: Bm25Encoder) -> None:
         self._terms = bm25.terms
+        self._synonyms = bm25.synonyms
         self._count = lru_cache(maxsize=4096)(embedder.count_tokens)
 
     @property
@@ -39,7 +41,7 @@ class ExtractiveGenerator:
         written = 0
         cut = False
         passages = request.passages[:_READ]
-        for piece in compose(select(request.question, passages, self._terms)):
+        for piece in compose(select(request.question, passages, self._terms, self._synonyms)):
             tokens = self._count(piece)
             if written + tokens > request.max_tokens:
                 cut = True
