@@ -19,7 +19,9 @@ from qdrant_edge import (
 
 from carrel.vectors import schema
 from carrel.vectors.edge import filters
-from carrel.vectors.edge.shard import create_shard, shard_config
+from carrel.vectors.edge.layout import ShardLayout, create_shard, shard_config
+
+SHARED = ShardLayout(DIMENSIONS)
 
 
 def tenant_id(tenant: int) -> str:
@@ -37,7 +39,7 @@ def paths(store: Store, folder: Path, tenants: int) -> list[Path]:
 def create(store: Store, path: Path) -> None:
     path.mkdir(parents=True)
     if store is not Store.PLAIN:
-        create_shard(path, DIMENSIONS)
+        create_shard(path, SHARED)
         return
     edge = EdgeShard.create(str(path), _plain())
     keyword = KeywordIndexParams(enable_hnsw=False)
@@ -50,7 +52,7 @@ def create(store: Store, path: Path) -> None:
 
 
 def load(store: Store, path: Path) -> EdgeShard:
-    return EdgeShard.load(str(path), _plain() if store is Store.PLAIN else shard_config(DIMENSIONS))
+    return EdgeShard.load(str(path), _plain() if store is Store.PLAIN else shard_config(SHARED))
 
 
 def scope(layout: Layout, tenant: int) -> Filter | None:
@@ -61,7 +63,7 @@ def scope(layout: Layout, tenant: int) -> Filter | None:
 
 
 def _plain() -> EdgeConfig:
-    config = shard_config(DIMENSIONS)
+    config = shard_config(SHARED)
     hnsw = config.hnsw_config
     return EdgeConfig(
         vectors=config.vectors,

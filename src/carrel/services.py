@@ -275,14 +275,37 @@ async def check_vectors(settings: Settings) -> None:
         await server.close()
 
 
-async def inspect_vectors(settings: Settings) -> "list[Remark]":
-    """What is well with the Qdrant server that is set, and what is not.
+def open_dedicated(settings: Settings, name: str) -> "QdrantServerStore":
+    """The vector store of a server in `CARREL_QDRANT_SERVERS`; for the caller to close.
+
+    Raises:
+        Unavailable: no server has that name any more.
+    """
+    chosen = settings.qdrant_servers.get(name)
+    if chosen is None:
+        log.error("a tenant is on the Qdrant server %s: CARREL_QDRANT_SERVERS lacks it", name)
+        raise Unavailable("the server of this tenant is not configured", retry_after_seconds=30)
+    same_but_elsewhere = settings.model_copy(
+        update={
+            "qdrant_api_key": chosen.api_key,
+            "qdrant_grpc_port": chosen.grpc_port,
+            "qdrant_ca_file": chosen.ca_file,
+        }
+    )
+    return _qdrant_server(same_but_elsewhere, chosen.url)
+
+
+async def inspect_vectors(settings: Settings, name: str | None = None) -> "list[Remark]":
+    """What is well, and what is not, with the shared Qdrant server, or the dedicated one *name*.
 
     Raises:
         Unavailable: it does not answer.
     """
-    assert settings.qdrant_url is not None
-    server = await asyncio.to_thread(_qdrant_server, settings, settings.qdrant_url)
+    if name is not None:
+        server = await asyncio.to_thread(open_dedicated, settings, name)
+    else:
+        assert settings.qdrant_url is not None
+        server = await asyncio.to_thread(_qdrant_server, settings, settings.qdrant_url)
     try:
         return await server.describe()
     finally:

@@ -6,20 +6,41 @@ misspelt limit must not pass for one.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableError
 
 PREFIX = "CARREL_"
 ENV_FILE = ".env"
 # Read by the command line and the process tree, not by the server's settings.
 OTHER_VARIABLES = frozenset({"CARREL_URL", "CARREL_API_KEY"})
 MINIMUM_ADMIN_KEY = 32
+_SERVER_NAME = re.compile(r"[a-z0-9-]{1,40}")
+
+
+def _with_scheme(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("a URL begins with http:// or https://")
+    return url
+
+
+HttpUrl = Annotated[str, AfterValidator(_with_scheme)]
 
 
 class Section(BaseModel):
@@ -96,6 +117,15 @@ class Price(Section):
     output: Decimal = Field(ge=0)
 
 
+class QdrantServer(Section):
+    """A Qdrant server for tenants that share none; the rest is as for the shared one."""
+
+    url: HttpUrl
+    api_key: SecretStr | None = None
+    grpc_port: int = Field(default=6334, ge=1, le=65535)
+    ca_file: FilePath | None = None
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -114,14 +144,14 @@ class Settings(BaseSettings):
         default=None,
         description="postgresql://user:password@host/name; default: SQLite in data_dir",
     )
-    qdrant_url: str | None = Field(
+    qdrant_url: HttpUrl | None = Field(
         default=None, description="a Qdrant server instead of the embedded engine; https uses TLS"
     )
     qdrant_api_key: SecretStr | None = Field(default=None, description="the Qdrant server's key")
     qdrant_grpc_port: int = Field(
         default=6334, ge=1, le=65535, description="the server's gRPC port; no other is used"
     )
-    qdrant_ca_file: Path | None = Field(
+    qdrant_ca_file: FilePath | None = Field(
         default=None, description="PEM file of a private certificate authority"
     )
     qdrant_collection: str = Field(default="carrel", description="the shared collection")
@@ -133,6 +163,11 @@ class Settings(BaseSettings):
     )
     qdrant_write_consistency_factor: int = Field(
         default=1, ge=1, description="copies that acknowledge a write, of a collection newly made"
+    )
+    qdrant_servers: dict[str, QdrantServer] = Field(
+        default={},
+        description="servers for tenants that share none: "
+        '{"name": {"url": "https://…", "api_key": "…", "grpc_port": 6334, "ca_file": null}}',
     )
     prices: dict[str, Price] = Field(
         default={},
@@ -150,6 +185,16 @@ class Settings(BaseSettings):
         if key is not None and (weakness := admin_key_weakness(key.get_secret_value())):
             raise ValueError(f"{weakness}; make one with: openssl rand -hex 32")
         return key
+
+    @field_validator("qdrant_servers")
+    @classmethod
+    def _named(cls, servers: dict[str, QdrantServer]) -> dict[str, QdrantServer]:
+        for name in servers:
+            if not _SERVER_NAME.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} is no name of a server: up to 40 of a to z, 0 to 9 and hyphens"
+                )
+        return servers
 
     @field_validator("data_dir")
     @classmethod
@@ -187,6 +232,15 @@ def load_settings(environment: Mapping[str, str | None] | None = None) -> Settin
         settings = Settings()
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
+    except UnreadableError as error:
+        named = re.search(r'field "(\w+)"', str(error))
+        name = f"{PREFIX}{named[1]}".upper() if named else str(error)
+        raise SettingsError(f"{name}: not valid JSON") from None
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
     if settings.llm.base_url and not settings.llm.model:
         raise SettingsError("CARREL_LLM__BASE_URL is set: set CARREL_LLM__MODEL, too")
     if settings.ingestion.chunk_overlap_tokens >= settings.ingestion.chunk_tokens:
@@ -194,7 +248,11 @@ def load_settings(environment: Mapping[str, str | None] | None = None) -> Settin
             "CARREL_INGESTION__CHUNK_OVERLAP_TOKENS must be less than "
             "CARREL_INGESTION__CHUNK_TOKENS"
         )
-    return settings
+    if settings.qdrant_servers and settings.qdrant_url is None:
+        raise SettingsError(
+            "CARREL_QDRANT_SERVERS is set: tenants' own servers need a Qdrant server for all the "
+            "others, so set CARREL_QDRANT_URL, too"
+        )
 
 
 def setting_names() -> dict[str, str]:

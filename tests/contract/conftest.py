@@ -3,8 +3,10 @@
 import asyncio
 import os
 import secrets
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -29,14 +31,27 @@ QDRANT_GRPC_PORT = int(os.environ.get("CARREL_TEST_QDRANT_GRPC_PORT", "6334"))
 
 # Without a server its tests are not there, rather than skipped: a skip would hide among others.
 STORES = ["edge", "server-local", "server-wire", *(["server"] if QDRANT_URL else [])]
-# Those that know collections of a tenant's own, and what moving from one to another needs.
-WITH_COLLECTIONS = ["edge"]
+MEMORY_BYTES = 2 * 1024**3
 
 
 @pytest.fixture(scope="session")
-def edge_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def edge_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory, where there is room: nothing here asks what outlives a power cut.
+
+    A hundred collections are made here, with ten syncs each: on a busy disk that takes minutes.
+    """
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or shutil.disk_usage(memory).free < MEMORY_BYTES:
+        yield tmp_path_factory.mktemp("edge")
+        return
+    with tempfile.TemporaryDirectory(prefix="carrel-edge-", dir=memory) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def edge_folder(edge_disk: Path) -> Iterator[Path]:
     """The folder of a running vector engine, shared by all tests of this process."""
-    folder = tmp_path_factory.mktemp("edge") / "vectors"
+    folder = edge_disk / "vectors"
     with subprocess.Popen(engine_command(folder, DIMENSIONS), stdin=subprocess.PIPE) as engine:
         while engine.poll() is None:
             with socket.socket(socket.AF_UNIX) as probe:
@@ -76,13 +91,15 @@ async def server_wire_store() -> AsyncIterator[VectorStore]:
 
 @pytest.fixture(scope="session")
 def server_collection() -> Iterator[str]:
-    """A collection of this run on the server that CARREL_TEST_QDRANT_URL names."""
+    """The shared collection of this run on the server that CARREL_TEST_QDRANT_URL names."""
     name = f"carrel_test_{secrets.token_hex(8)}"
     yield name
     client = QdrantClient(
         QDRANT_URL, api_key=QDRANT_API_KEY, grpc_port=QDRANT_GRPC_PORT, prefer_grpc=True
     )
-    client.delete_collection(name)
+    for each in client.get_collections().collections:
+        if each.name.startswith(name):  # tenants' own, too
+            client.delete_collection(each.name)
     client.close()
 
 
@@ -105,20 +122,30 @@ async def server_store(server_collection: str) -> AsyncIterator[VectorStore]:
 
 
 @pytest.fixture
-async def edge_own_store(edge_store: VectorStore) -> AsyncIterator[VectorStore]:
-    """The same, with the points of each tenant in a collection of its own."""
-    store = InOwnCollections(edge_store)
-    yield store
-    await store.close()
+async def apart() -> AsyncIterator[list[InOwnCollections]]:
+    """Stores whose collections are erased at the end."""
+    made: list[InOwnCollections] = []
+    yield made
+    for each in made:
+        await each.close()
 
 
-@pytest.fixture(params=[*STORES, *(f"{name}-own" for name in WITH_COLLECTIONS)])
+@pytest.fixture(params=[*STORES, *(f"{name}-own" for name in STORES)])
 def vector_store(request: pytest.FixtureRequest) -> VectorStore:
-    """Each implementation of `VectorStore`; tests share it and bring tenants of their own."""
-    return request.getfixturevalue(f"{request.param.replace('-', '_')}_store")
+    """Each implementation of `VectorStore`; tests share it and bring tenants of their own.
+
+    Once with the points of all tenants in one collection, and once with each tenant's in its own.
+    """
+    name, own = request.param.removesuffix("-own"), request.param.endswith("-own")
+    store: VectorStore = request.getfixturevalue(f"{name.replace('-', '_')}_store")
+    if not own:
+        return store
+    made = InOwnCollections(store)
+    request.getfixturevalue("apart").append(made)  # asked for last, so that it is closed first
+    return made
 
 
-@pytest.fixture(params=WITH_COLLECTIONS)
+@pytest.fixture(params=STORES)
 def plain_store(request: pytest.FixtureRequest) -> VectorStore:
     """Each implementation, for tests that say themselves which collection they mean."""
     return request.getfixturevalue(f"{request.param.replace('-', '_')}_store")

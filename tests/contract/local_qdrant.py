@@ -64,6 +64,7 @@ class LocalQdrant(AsyncQdrantClient):
             self.requests.append(Request(name, given))
             with warnings.catch_warnings(), missing_as_a_server_says_it():
                 warnings.filterwarnings("ignore", message="Payload indexes have no effect in the")
+                warnings.filterwarnings("ignore", message="Local mode performs exact")
                 return await method(*args, **kwargs)
 
         return call

@@ -5,6 +5,7 @@ makes of dates, numbers and names is tested; what a server makes of them is not.
 """
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -74,6 +75,11 @@ class WireQdrant(wire.PointsServicer, wire.CollectionsServicer, wire.QdrantServi
         return done
 
     async def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
+        # Of points, or of a collection: two services with one name for it.
+        if isinstance(request, wire.DeleteCollection):
+            self.messages.append(request)
+            done = await self.local.delete_collection(request.collection_name)
+            return wire.CollectionOperationResponse(result=done)
         done = await self._done(request, context)
         await self.local.delete(
             request.collection_name, GrpcToRest.convert_points_selector(request.points)
@@ -94,13 +100,22 @@ class WireQdrant(wire.PointsServicer, wire.CollectionsServicer, wire.QdrantServi
 
     async def Scroll(self, request: Any, context: Any) -> Any:  # noqa: N802
         await self._heard(request, context)
-        records, _ = await self.local.scroll(
+        records, following = await self.local.scroll(
             request.collection_name,
             scroll_filter=GrpcToRest.convert_filter(request.filter),
             limit=request.limit,
+            offset=(
+                GrpcToRest.convert_point_id(request.offset) if request.HasField("offset") else None
+            ),
             with_payload=GrpcToRest.convert_with_payload_selector(request.with_payload),
+            with_vectors=GrpcToRest.convert_with_vectors_selector(request.with_vectors),
         )
-        return wire.ScrollResponse(result=[RestToGrpc.convert_retrieved_point(r) for r in records])
+        return wire.ScrollResponse(
+            result=[RestToGrpc.convert_retrieved_point(record) for record in records],
+            next_page_offset=(
+                None if following is None else RestToGrpc.convert_extended_point_id(following)
+            ),
+        )
 
     async def Count(self, request: Any, context: Any) -> Any:  # noqa: N802
         await self._heard(request, context)
@@ -126,14 +141,50 @@ class WireQdrant(wire.PointsServicer, wire.CollectionsServicer, wire.QdrantServi
             await context.abort(*self.failure)
 
 
+class _Door:
+    """Asks every caller for the API key, where there is one, and passes local mode's errors on.
+
+    gRPC has interceptors for this; they leave cycles behind, collected in some later test.
+    """
+
+    def __init__(self, qdrant: WireQdrant, api_key: str | None) -> None:
+        self._qdrant = qdrant
+        self._api_key = api_key
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._qdrant, name)
+
+        async def answer(request: Any, context: Any) -> Any:
+            shown = dict(context.invocation_metadata()).get("api-key")
+            if self._api_key not in (None, shown):
+                await context.abort(grpc.StatusCode.UNAUTHENTICATED, "Must provide an API key")
+            try:
+                return await method(request, context)
+            except grpc.aio.AioRpcError as error:
+                failure = error.code(), error.details()
+            return await context.abort(*failure)
+
+        return answer if inspect.iscoroutinefunction(method) else method
+
+
 @asynccontextmanager
-async def listening(qdrant: WireQdrant, port: int = 0) -> AsyncIterator[int]:
-    """The port of 127.0.0.1 that *qdrant* answers on."""
-    server = grpc.aio.server()
-    wire.add_PointsServicer_to_server(qdrant, server)
-    wire.add_CollectionsServicer_to_server(qdrant, server)
-    wire.add_QdrantServicer_to_server(qdrant, server)
-    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+async def listening(
+    qdrant: WireQdrant,
+    port: int = 0,
+    *,
+    host: str = "127.0.0.1",
+    certificate: tuple[bytes, bytes] | None = None,
+    api_key: str | None = None,
+) -> AsyncIterator[int]:
+    """The port of *host* that *qdrant* answers on, with a *certificate* (key, chain) over TLS."""
+    server, door = grpc.aio.server(), _Door(qdrant, api_key)
+    wire.add_PointsServicer_to_server(door, server)
+    wire.add_CollectionsServicer_to_server(door, server)
+    wire.add_QdrantServicer_to_server(door, server)
+    if certificate is None:
+        bound = server.add_insecure_port(f"{host}:{port}")
+    else:
+        bound = server.add_secure_port(f"{host}:{port}", grpc.ssl_server_credentials([certificate]))
     await server.start()
     try:
         yield bound

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.contract.conftest import WITH_COLLECTIONS, new_tenant
+from tests.contract.conftest import STORES, new_tenant
 from tests.contract.own_collections import new_collection
 from tests.contract.sample_points import DIMENSIONS, EAST, A, B, at_angle, point, publish, words
 
@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.usefixtures("unblocked_loop"),
     pytest.mark.parametrize(
         "vector_store",
-        [*WITH_COLLECTIONS, *(f"{name}-own" for name in WITH_COLLECTIONS)],
+        [*STORES, *(f"{name}-own" for name in STORES)],
         indirect=True,
     ),
 ]

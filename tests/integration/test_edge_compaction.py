@@ -16,12 +16,16 @@ from carrel.domain.ids import TenantId
 from carrel.vectors import schema
 from carrel.vectors.edge import compact, engine, wire
 from carrel.vectors.edge.compact import Compaction
-from carrel.vectors.edge.engine import Engine, open_shard
+from carrel.vectors.edge.engine import Engine
 from carrel.vectors.edge.folder import Folder
+from carrel.vectors.edge.layout import ShardLayout
 from carrel.vectors.edge.live import Journal, LiveShard
+from carrel.vectors.edge.own import OwnCollections
 from carrel.vectors.edge.process import EngineProcess
+from carrel.vectors.edge.served import Served, open_shard
 from carrel.vectors.edge.store import EdgeVectorStore
 
+LAYOUT = ShardLayout(DIMENSIONS)
 OURS = TenantId("ours")
 SEEN = [schema.EVERYONE]
 
@@ -29,12 +33,11 @@ SEEN = [schema.EVERYONE]
 class Bench:
     """An engine's parts in this process, so that tests can hold them at any moment."""
 
-    def __init__(self, path: Path, *, journal_bytes: int = 1_000_000) -> None:
-        self.folder = Folder(path)
-        self.folder.acquire()
-        self.live = LiveShard(open_shard(self.folder, DIMENSIONS))
+    def __init__(self, folder: Folder, live: LiveShard, journal_bytes: int) -> None:
+        self.folder = folder
+        self.live = live
         self.compaction = Compaction(
-            self.live, self.folder, DIMENSIONS, journal_bytes=journal_bytes
+            live, folder, LAYOUT, asyncio.Lock(), journal_bytes=journal_bytes
         )
         self.copied = asyncio.Event()
         start_journal = self.live.start_journal
@@ -44,6 +47,12 @@ class Bench:
             return start_journal(limit_bytes)
 
         self.live.start_journal = note
+
+    @classmethod
+    async def open(cls, path: Path, *, journal_bytes: int = 1_000_000) -> "Bench":
+        folder = Folder(path)
+        folder.acquire()
+        return cls(folder, LiveShard(await open_shard(folder, LAYOUT)), journal_bytes)
 
     async def write(self, *requests: wire.Write) -> None:
         for request in requests:
@@ -61,24 +70,32 @@ class Bench:
             )
             for p in staged
         ]
-        await self.write(wire.Stage(OURS, points), wire.Publish(OURS, name, 1, SEEN))
+        await self.write(
+            wire.Stage(OURS, wire.SHARED, points), wire.Publish(OURS, wire.SHARED, name, 1, SEEN)
+        )
 
     def found(self) -> list[str]:
         terms = words("apple")
-        request = wire.Search(OURS, SEEN, EAST.tobytes(), terms.indices, terms.values, 1000, [])
+        request = wire.Search(
+            OURS, wire.SHARED, SEEN, EAST.tobytes(), terms.indices, terms.values, 1000, [], False
+        )
         hits = self.live.shard.search(request)
         ids = [point_id for point_id, _ in hits.dense]
-        fetched = self.live.shard.fetch(wire.Fetch(OURS, SEEN, ids)) if ids else wire.Fetched({})
+        fetched = (
+            self.live.shard.fetch(wire.Fetch(OURS, wire.SHARED, SEEN, ids))
+            if ids
+            else wire.Fetched({})
+        )
         return sorted(payload[schema.DOCUMENT] for payload in fetched.payloads.values())
 
     async def close(self) -> None:
-        await self.live.close()
+        self.live.close()
         self.folder.release()
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    parts = Bench(tmp_path / "vectors")
+    parts = await Bench.open(tmp_path / "vectors")
     yield parts
     await parts.close()
 
@@ -94,7 +111,7 @@ def segments(bench: Bench) -> set[str]:
 async def test_nothing_is_lost_and_the_deleted_make_room(bench: Bench) -> None:
     await bench.publish("a", chunks=1500)
     await bench.publish("b", chunks=10)
-    await bench.write(wire.Withdraw(OURS, "a", None))
+    await bench.write(wire.Withdraw(OURS, wire.SHARED, "a", 9))
     assert bench.live.shard.describe().dead == 1500
     before = segments(bench)
     assert await bench.compaction.run()
@@ -110,7 +127,7 @@ async def test_searches_go_on_and_writes_meanwhile_are_kept(bench: Bench) -> Non
     running = asyncio.ensure_future(bench.compaction.run())
     await bench.copied.wait()  # from now on the child optimises, and writes are noted
     await bench.publish("meanwhile")
-    await bench.write(wire.Withdraw(OURS, "gone", None))
+    await bench.write(wire.Withdraw(OURS, wire.SHARED, "gone", 9))
     assert bench.live.shard.directory.name == "shard-000001"
     assert bench.found() == [*["before"] * 300, "meanwhile"]
     assert await running
@@ -119,7 +136,7 @@ async def test_searches_go_on_and_writes_meanwhile_are_kept(bench: Bench) -> Non
     await bench.publish("since")
     await bench.close()
 
-    again = Bench(bench.folder.path)
+    again = await Bench.open(bench.folder.path)
     assert again.found() == [*["before"] * 300, "meanwhile", "since"]
     bench.folder, bench.live = again.folder, again.live
 
@@ -140,7 +157,7 @@ async def test_two_runs_take_turns(bench: Bench) -> None:
 
 
 async def test_too_many_writes_meanwhile_leave_the_shard_as_it_is(tmp_path: Path) -> None:
-    bench = Bench(tmp_path / "vectors", journal_bytes=1000)
+    bench = await Bench.open(tmp_path / "vectors", journal_bytes=1000)
     await bench.publish("before")
     running = asyncio.ensure_future(bench.compaction.run())
     await bench.copied.wait()
@@ -208,8 +225,14 @@ async def test_a_full_disk_refuses_points_and_serves_on(
 ) -> None:
     await bench.publish("doc")
     monkeypatch.setattr(Folder, "free_bytes", lambda _: engine.LEAST_FREE_BYTES - 1)
-    answering = Engine(bench.live, bench.compaction, bench.folder)
-    stage, count = wire.encode(wire.Stage(OURS, [])), wire.encode(wire.Count(OURS, SEEN, None))
+    answering = Engine(
+        Served(bench.folder, bench.live, bench.compaction),
+        OwnCollections(bench.folder.path / "own", DIMENSIONS, asyncio.Lock()),
+    )
+    stage, count = (
+        wire.encode(wire.Stage(OURS, wire.SHARED, [])),
+        wire.encode(wire.Count(OURS, wire.SHARED, SEEN, None)),
+    )
     refused = wire.decode_reply(await answering.answer(stage))
     assert isinstance(refused, wire.Refused)
     assert refused.code == "storage_full"
@@ -219,19 +242,19 @@ async def test_a_full_disk_refuses_points_and_serves_on(
 @pytest.mark.parametrize(
     ("size", "largest", "due"),
     [
-        (wire.Described(points=0, unindexed=0, dead=0, segments=1), 0, False),
-        (wire.Described(points=10_000, unindexed=0, dead=4_999, segments=1), 10_000, False),
-        (wire.Described(points=10_000, unindexed=0, dead=5_000, segments=1), 10_000, True),
-        (wire.Described(points=100_000, unindexed=0, dead=5_000, segments=1), 10_000, False),
-        (wire.Described(points=20_000, unindexed=20_000, dead=0, segments=1), 9_999, False),
-        (wire.Described(points=20_000, unindexed=20_000, dead=0, segments=1), 10_000, True),
-        (wire.Described(points=900_000, unindexed=20_000, dead=0, segments=1), 10_000, False),
+        (wire.Size(points=0, unindexed=0, dead=0, segments=1), 0, False),
+        (wire.Size(points=10_000, unindexed=0, dead=4_999, segments=1), 10_000, False),
+        (wire.Size(points=10_000, unindexed=0, dead=5_000, segments=1), 10_000, True),
+        (wire.Size(points=100_000, unindexed=0, dead=5_000, segments=1), 10_000, False),
+        (wire.Size(points=20_000, unindexed=20_000, dead=0, segments=1), 9_999, False),
+        (wire.Size(points=20_000, unindexed=20_000, dead=0, segments=1), 10_000, True),
+        (wire.Size(points=900_000, unindexed=20_000, dead=0, segments=1), 10_000, False),
     ],
 )
 async def test_a_run_is_due_when_it_pays(
     bench: Bench,
     monkeypatch: pytest.MonkeyPatch,
-    size: wire.Described,
+    size: wire.Size,
     largest: int,
     due: bool,
 ) -> None:
@@ -255,8 +278,8 @@ async def test_the_watch_compacts_what_is_due(
 
     monkeypatch.setattr(bench.compaction, "run", noted)
     await bench.publish("doc", chunks=20)
-    await bench.write(wire.Erase(OURS))
-    watching = asyncio.ensure_future(bench.compaction.watch())
+    await bench.write(wire.Erase(OURS, wire.SHARED))
+    watching = asyncio.ensure_future(compact.watch(lambda: [bench.compaction]))
     await compacted.wait()
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)

@@ -230,9 +230,9 @@ async def test_a_request_that_fails_is_refused_and_the_connection_lives_on(
     reader, writer = await asyncio.open_unix_connection(socket_path(folder))
     replies: list[wire.Reply] = []
     for request in (
-        wire.Search("t", ["everyone"], b"123", [], [], 10, []),
-        wire.Search("t", ["everyone"], EAST[:2].tobytes(), [], [], 10, []),
-        wire.Stage("t", [wire.Point("not a uuid", {}, EAST.tobytes(), [], [])]),
+        wire.Search("t", wire.SHARED, ["everyone"], b"123", [], [], 10, [], False),
+        wire.Search("t", wire.SHARED, ["everyone"], EAST[:2].tobytes(), [], [], 10, [], False),
+        wire.Stage("t", wire.SHARED, [wire.Point("not a uuid", {}, EAST.tobytes(), [], [])]),
         wire.Ping(),
     ):
         wire.write_frame(writer, wire.encode(request))

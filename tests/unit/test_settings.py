@@ -60,6 +60,20 @@ def test_nested_settings_are_read(monkeypatch: pytest.MonkeyPatch):
         ("CARREL_LLM__BASE_URL", "http://localhost/v1", "CARREL_LLM__MODEL"),
         ("CARREL_INGESTON__CONCURRENCY", "2", "no such setting"),
         ("CARREL_PRICES", '{"m": {"input": -1, "output": 1}}', "CARREL_PRICES"),
+        ("CARREL_PRICES", '{"m": ', "CARREL_PRICES: not valid JSON"),
+        ("CARREL_QDRANT_URL", "qdrant:6334", "http://"),
+        ("CARREL_QDRANT_CA_FILE", "/nowhere/ca.pem", "CARREL_QDRANT_CA_FILE"),
+        ("CARREL_QDRANT_SERVERS", '{"eu": {"url": "http://q"}}', "need a Qdrant server for all"),
+        ("CARREL_QDRANT_SERVERS", '{"eu": {}}', "CARREL_QDRANT_SERVERS__EU__URL"),
+        ("CARREL_QDRANT_SERVERS", '{"eu": {"url": "q"}}', "http://"),
+        ("CARREL_QDRANT_SERVERS", '{"e u": {"url": "http://q"}}', "'e u' is no name"),
+        ("CARREL_QDRANT_SERVERS", '{"EU": {"url": "http://q"}}', "'EU' is no name"),
+        ("CARREL_QDRANT_SERVERS", '{"": {"url": "http://q"}}', "'' is no name"),
+        (
+            "CARREL_QDRANT_SERVERS",
+            f'{{"{"e" * 41}": {{"url": "http://q"}}}}',
+            "is no name of a server",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named(
@@ -76,5 +90,14 @@ def test_an_error_never_shows_a_secret(monkeypatch: pytest.MonkeyPatch):
         load_settings()
     assert "hunter2" not in str(refused.value)
     monkeypatch.delenv("CARREL_ADMIN_KEY")
+    for wrong in ('{"eu": {"url": "q", "api_key": "hunter2"}}', '{"eu": "hunter2"'):
+        monkeypatch.setenv("CARREL_QDRANT_SERVERS", wrong)
+        with pytest.raises(SettingsError) as refused:
+            load_settings()
+        assert "hunter2" not in str(refused.value)
+    servers = '{"eu": {"url": "http://q", "api_key": "hunter2"}}'
+    monkeypatch.setenv("CARREL_QDRANT_SERVERS", servers)
+    monkeypatch.setenv("CARREL_QDRANT_URL", "http://q")
+    assert "hunter2" not in repr(load_settings())
     monkeypatch.setenv("CARREL_DATABASE_URL", "postgresql://u:hunter2@h/d")
     assert "hunter2" not in repr(Settings())

@@ -58,6 +58,7 @@ async def _examine(settings: "Settings") -> dict[str, Finding]:
         "admin key": _admin_key,
         "database": _database,
         "vectors": _vectors,
+        **{f"vectors, {name}": _dedicated(name) for name in settings.qdrant_servers},
         "embedder": _embedder,
         "answers": _llm,
     }
@@ -110,17 +111,10 @@ async def _database(settings: "Settings") -> Finding:
 
 async def _vectors(settings: "Settings") -> Finding:
     from carrel.domain.errors import CarrelError
-    from carrel.services import inspect_vectors, open_vectors
+    from carrel.services import open_vectors
 
     if settings.qdrant_url is not None:
-        try:
-            remarks = await inspect_vectors(settings)
-        except CarrelError as error:
-            state = f"{settings.qdrant_url}: {error.message}"
-            return Finding("bad", state, "check CARREL_QDRANT_URL")
-        worst = max(remarks, key=lambda each: _ORDER[each.verdict]).verdict
-        advice = " ".join(each.advice for each in remarks if each.verdict != "ok" and each.advice)
-        return Finding(worst, "; ".join(each.state for each in remarks), advice)
+        return await _qdrant(settings, None, settings.qdrant_url, "check CARREL_QDRANT_URL")
     async with contextlib.AsyncExitStack() as stack:
         vectors = await open_vectors(settings, stack)
         try:
@@ -129,6 +123,27 @@ async def _vectors(settings: "Settings") -> Finding:
         except (CarrelError, TimeoutError):
             return Finding("note", "embedded, not running", "`carrel serve` starts it")
     return Finding("ok", "embedded, running")
+
+
+def _dedicated(name: str) -> "Callable[[Settings], Awaitable[Finding]]":
+    async def check(settings: "Settings") -> Finding:
+        url = settings.qdrant_servers[name].url
+        return await _qdrant(settings, name, url, f"check {name} in CARREL_QDRANT_SERVERS")
+
+    return check
+
+
+async def _qdrant(settings: "Settings", name: str | None, url: str, advice: str) -> Finding:
+    from carrel.domain.errors import CarrelError
+    from carrel.services import inspect_vectors
+
+    try:
+        remarks = await inspect_vectors(settings, name)
+    except CarrelError as error:
+        return Finding("bad", f"{url}: {error.message}", advice)
+    worst = max(remarks, key=lambda each: _ORDER[each.verdict]).verdict
+    todo = " ".join(each.advice for each in remarks if each.verdict != "ok" and each.advice)
+    return Finding(worst, "; ".join(each.state for each in remarks), todo)
 
 
 async def _embedder(settings: "Settings") -> Finding:

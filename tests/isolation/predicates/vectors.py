@@ -39,6 +39,7 @@ VECTORS = (
     Mutation(
         "filters.with_ids: tenant", "vectors/edge/filters.py", "def with_ids(", f"{_IN_FILTER}, "
     ),
+    Mutation("filters.stored: tenant", "vectors/edge/filters.py", "def stored(", _IN_FILTER),
     Mutation(
         "shard: upsert is conditional on the tenant",
         "vectors/edge/shard.py",
@@ -62,6 +63,54 @@ VECTORS = (
         "vectors/edge/shard.py",
         "def _edge_point(",
         ", schema.VISIBLE_TO: []",
+    ),
+    Mutation(
+        "shard: only the tenant's points are read",
+        "vectors/edge/shard.py",
+        "def read(",
+        "filters.with_ids(request.tenant_id, request.ids)",
+        "None",
+    ),
+    Mutation(
+        "shard: only the tenant's points are listed",
+        "vectors/edge/shard.py",
+        "def inventory(",
+        "filters.stored(request.tenant_id, request.document_id)",
+        "None",
+    ),
+    Mutation(
+        "own: a name is no path",
+        "vectors/edge/own.py",
+        "def _folder(",
+        "not _NAME.fullmatch(name)",
+        "False",
+    ),
+    Mutation(
+        "own: a collection with points of others is not dropped",
+        "vectors/edge/own.py",
+        "async def _drop(",
+        " or served.live.shard.holds_others(tenant_id)",
+    ),
+    Mutation(
+        "engine: questions go to the collection that they name",
+        "vectors/edge/engine.py",
+        "async def _served(",
+        "await self._own.served(collection)",
+        "self._shared",
+    ),
+    Mutation(
+        "engine: writes go to the collection that they name",
+        "vectors/edge/engine.py",
+        "async def _write(",
+        "await self._own.write(",
+        "await self._shared.live.write(",
+    ),
+    Mutation(
+        "edge store: a handle's requests name its collection",
+        "vectors/edge/store.py",
+        "def tenant(",
+        "collection or wire.SHARED",
+        "wire.SHARED",
     ),
     Mutation(
         "schema.to_chunk: payload is checked",

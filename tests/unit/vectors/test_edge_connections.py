@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from tests.contract.sample_points import EAST, point, words
@@ -16,11 +17,13 @@ from carrel.domain.errors import (
     TooLarge,
     Unavailable,
 )
-from carrel.domain.ids import ChunkId, DocumentId, TenantId
+from carrel.domain.ids import ChunkId, CollectionName, DocumentId, TenantId
 from carrel.vectors import schema
 from carrel.vectors.edge import wire
 from carrel.vectors.edge.connections import Connections
+from carrel.vectors.edge.questions import answer_nothing
 from carrel.vectors.edge.store import EdgeVectorStore
+from carrel.vectors.store import StoredVersion
 
 OURS = TenantId("ours")
 THEIRS = TenantId("theirs")
@@ -124,14 +127,18 @@ async def test_a_cancelled_request_does_not_leave_its_reply_to_the_next(
         return wire.Counted(1)
 
     engine.answer = count
-    abandoned = asyncio.ensure_future(connections.ask(wire.Count(THEIRS, [], None), wire.Counted))
+    abandoned = asyncio.ensure_future(
+        connections.ask(wire.Count(THEIRS, wire.SHARED, [], None), wire.Counted)
+    )
     await asked.wait()
     abandoned.cancel()
     with pytest.raises(asyncio.CancelledError):
         await abandoned
     released.set()
     for _ in range(3):
-        assert await connections.ask(wire.Count(OURS, [], None), wire.Counted) == wire.Counted(1)
+        assert await connections.ask(
+            wire.Count(OURS, wire.SHARED, [], None), wire.Counted
+        ) == wire.Counted(1)
 
 
 async def test_a_request_that_is_not_answered_in_time_fails(
@@ -176,6 +183,7 @@ async def test_connections_to_an_engine_that_died_are_not_used_again(
     [
         (wire.Refused("invalid_request", "why"), InvalidRequest),
         (wire.Refused("storage_full", "why"), StorageFull),
+        (wire.Refused("too_large", "why"), TooLarge),
         (wire.Refused("failed", "why"), CarrelError),
     ],
 )
@@ -187,7 +195,7 @@ async def test_a_refusal_is_raised_with_its_reason(
 
     engine.answer = refuse
     with pytest.raises(error, match="why"):
-        await connections.ask(wire.Erase(OURS), wire.Done)
+        await connections.ask(wire.Erase(OURS, wire.SHARED), wire.Done)
 
 
 @pytest.mark.parametrize("raw", [b"\x00\x00\x00\x03abc", b"\xff\xff\xff\xff", b"\x00\x00\x00\x00"])
@@ -237,29 +245,87 @@ async def test_a_point_too_large_for_a_frame_is_refused(
     assert engine.received == []
 
 
-async def test_every_request_of_a_handle_names_its_tenant(
+async def test_every_request_of_a_handle_names_its_tenant_and_collection(
     engine: FakeEngine, store: EdgeVectorStore
 ) -> None:
     async def answer(request: wire.Request) -> wire.Reply:
-        match request:
-            case wire.Search():
-                return wire.Found([], [])
-            case wire.Fetch():
-                return wire.Fetched({})
-            case wire.Count():
-                return wire.Counted(0)
-            case _:
-                return wire.Done()
+        return answer_nothing(request) if isinstance(request, wire.Question) else wire.Done()
 
     engine.answer = answer
-    tenant, document = store.tenant(OURS), DocumentId("doc")
-    await tenant.stage([point("doc")])
-    await tenant.publish(document, 1)
-    await tenant.withdraw(document, before=1)
-    await tenant.discard(document, 1)
-    await tenant.search(EAST, words("apple"), limit=1)
-    await tenant.fetch([ChunkId("p")])
-    await tenant.count()
-    await tenant.erase()
-    assert len(engine.received) == 8
-    assert all(isinstance(r, wire.OfTenant) and r.tenant_id == OURS for r in engine.received)
+    document = DocumentId("doc")
+    for collection in (None, CollectionName("col_ours")):
+        engine.received.clear()
+        tenant = store.tenant(OURS, collection=collection)
+        await tenant.stage([point("doc")])
+        await tenant.publish(document, 1)
+        await tenant.withdraw(document, before=1)
+        await tenant.discard(document, 1)
+        await tenant.search(EAST, words("apple"), limit=1)
+        await tenant.fetch([ChunkId("p")])
+        await tenant.count()
+        await tenant.inventory()
+        await tenant.read(document, 1, range(1))
+        await tenant.erase()
+        assert len(engine.received) == len(get_args(wire.Write)) + len(get_args(wire.Question))
+        for request in engine.received:
+            assert isinstance(request, wire.OfTenant)
+            assert (request.tenant_id, request.collection) == (OURS, collection or wire.SHARED)
+
+
+async def test_an_inventory_is_asked_for_slice_by_slice_and_summed_up(
+    engine: FakeEngine, store: EdgeVectorStore
+) -> None:
+    slices = {
+        None: wire.Inventoried([wire.Stored("doc", 1, 5, [("everyone",)])], "second"),
+        "second": wire.Inventoried(
+            [wire.Stored("doc", 1, 3, [("everyone",), ()]), wire.Stored("doc", 2, 1, [()])], "third"
+        ),
+        "third": wire.Inventoried([wire.Stored("doc", 2, 2, [()])], None),
+    }
+
+    async def answer(request: wire.Request) -> wire.Reply:
+        assert isinstance(request, wire.Inventory)
+        return slices[request.start]
+
+    engine.answer = answer
+    assert await store.tenant(OURS).inventory() == [
+        StoredVersion(DocumentId("doc"), 1, 8, frozenset({("everyone",), ()})),
+        StoredVersion(DocumentId("doc"), 2, 3, frozenset({()})),
+    ]
+
+
+async def test_points_too_large_for_one_reply_are_read_in_several(
+    engine: FakeEngine, store: EdgeVectorStore
+) -> None:
+    staged = {
+        schema.chunk_id(OURS, each.document_id, 1, each.chunk.ordinal): each
+        for each in (point("doc", f"apple {i}", ordinal=i) for i in range(100))
+    }
+
+    async def answer(request: wire.Request) -> wire.Reply:
+        assert isinstance(request, wire.Read)
+        if len(request.ids) > 3:
+            return wire.Refused("too_large", "why")
+        return wire.Whole([whole(point_id) for point_id in reversed(request.ids)])
+
+    def whole(point_id: str) -> wire.Point:
+        each = staged[ChunkId(point_id)]
+        payload = schema.to_payload(OURS, each)
+        return wire.Point(point_id, payload, each.dense.tobytes(), each.sparse.indices, [1.0, 1.0])
+
+    engine.answer = answer
+    read = await store.tenant(OURS).read(DocumentId("doc"), 1, range(100))
+    assert [each.chunk.ordinal for each in read] == list(range(100))
+
+
+async def test_another_tenants_point_is_an_alarm_and_never_read(
+    engine: FakeEngine, store: EdgeVectorStore
+) -> None:
+    async def leak(request: wire.Request) -> wire.Reply:
+        assert isinstance(request, wire.Read)
+        payload = schema.to_payload(THEIRS, point("doc"))
+        return wire.Whole([wire.Point(request.ids[0], payload, EAST.tobytes(), [], [])])
+
+    engine.answer = leak
+    with pytest.raises(IsolationViolation):
+        await store.tenant(OURS).read(DocumentId("doc"), 1, range(1))

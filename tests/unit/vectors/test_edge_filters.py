@@ -11,6 +11,8 @@ from carrel.vectors.edge import filters, wire
     "made",
     [
         filters.of_tenant("ours"),
+        filters.stored("ours", None),
+        filters.stored("ours", "doc"),
         filters.visible("ours", ["everyone"]),
         filters.visible("ours", [], [wire.HasFact(["a"])], "doc"),
         filters.of_version("ours", "doc", 1),

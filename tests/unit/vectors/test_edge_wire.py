@@ -9,25 +9,33 @@ from carrel.vectors.edge import wire
 WITHOUT_TENANT = {wire.Ping, wire.Describe, wire.Optimise}
 
 
-def test_every_request_about_points_names_a_tenant() -> None:
+def test_every_request_about_points_names_a_tenant_and_a_collection() -> None:
     kinds = set(get_args(wire.Request))
-    assert kinds >= WITHOUT_TENANT | set(get_args(wire.Write)) | {wire.Search, wire.Count}
+    assert kinds == WITHOUT_TENANT | set(get_args(wire.Write)) | set(get_args(wire.Question))
     assert {kind for kind in kinds if not issubclass(kind, wire.OfTenant)} == WITHOUT_TENANT
+    required = {field.name for field in msgspec.structs.fields(wire.OfTenant) if field.required}
+    assert required == {"tenant_id", "collection"}
 
 
 @pytest.mark.parametrize(
     "request_",
     [
-        wire.Stage("t", [wire.Point("id", {"a": [1, None, 2.5, "ü"]}, b"\x00\x01", [1], [0.5])]),
-        wire.Withdraw("t", "d", 2),
+        wire.Stage(
+            "t",
+            wire.SHARED,
+            [wire.Point("id", {"a": [1, None, 2.5, "ü"]}, b"\x00\x01", [1], [0.5])],
+        ),
+        wire.Withdraw("t", wire.SHARED, "d", 2),
         wire.Search(
             "t",
+            "col_x",
             ["everyone"],
             b"",
             [],
             [],
             1,
             [wire.HasFact(["a"]), wire.NumberWithin("f", None, 1.0)],
+            True,
         ),
         wire.Ping(),
     ],

@@ -11,6 +11,7 @@ from tests.contract.sample_points import DIMENSIONS, EAST, point, words
 
 from carrel.domain.errors import CarrelError, StorageFull, TooLarge, Unavailable
 from carrel.domain.ids import ChunkId, DocumentId, TenantId
+from carrel.vectors.server.breaker import FAILURES
 from carrel.vectors.server.client import CONNECTIONS
 from carrel.vectors.server.store import QdrantServerStore
 from carrel.vectors.server.tenant import ServerTenantVectors
@@ -144,6 +145,53 @@ async def test_a_server_that_restarts_is_found_again(qdrant: WireQdrant) -> None
     async with listening(qdrant, port):
         await until_it_answers(store)
     await store.close()
+
+
+async def test_a_server_that_is_gone_costs_its_callers_nothing_after_a_few_failures(
+    qdrant: WireQdrant,
+) -> None:
+    async with listening(qdrant) as port:
+        store = await a_store(port)
+        tenant = store.tenant(TENANT)
+        await tenant.count()
+        qdrant.failure = (StatusCode.UNAVAILABLE, "going down")
+        for _ in range(FAILURES):
+            with pytest.raises(Unavailable):
+                await tenant.stage([point(A)])
+        qdrant.messages.clear()
+        for operation in (tenant.count, store.ping, lambda: tenant.publish(A, 1)):
+            with pytest.raises(Unavailable) as refused:
+                await operation()
+            assert refused.value.retry_after_seconds == 1
+        assert qdrant.messages == []
+        await store.close()
+
+
+async def test_a_server_that_is_killed_and_restarted_is_asked_again(qdrant: WireQdrant) -> None:
+    async with listening(qdrant) as port:
+        store = await a_store(port)
+        tenant = store.tenant(TENANT)
+        await tenant.stage([point(A)])
+        await tenant.publish(A, 1)
+    for _ in range(3 * FAILURES):
+        with pytest.raises(Unavailable):
+            await tenant.count()
+    async with listening(qdrant, port):
+        await until_it_answers(store)
+        assert await asyncio.gather(*(tenant.count() for _ in range(20))) == [1] * 20
+    await store.close()
+
+
+async def test_a_server_that_is_gone_does_not_slow_another(qdrant: WireQdrant) -> None:
+    dead = await a_store(a_free_port())
+    async with listening(qdrant) as port:
+        alive = await a_store(port)
+        for _ in range(2 * FAILURES):
+            with pytest.raises(Unavailable):
+                await dead.tenant(TENANT).count()
+            assert await alive.tenant(TENANT).count() == 0
+        await alive.close()
+    await dead.close()
 
 
 async def until_it_answers(store: QdrantServerStore) -> None:

@@ -12,7 +12,7 @@ from tests.contract.sample_points import DIMENSIONS, EAST, point, words
 
 from carrel.domain.errors import InvalidRequest, IsolationViolation, Unavailable
 from carrel.domain.filter import AnyOf, Between, During
-from carrel.domain.ids import ChunkId, DocumentId, TenantId
+from carrel.domain.ids import ChunkId, CollectionName, DocumentId, TenantId
 from carrel.domain.vector import SparseVector
 from carrel.vectors import schema
 from carrel.vectors.server import filters, points
@@ -40,18 +40,22 @@ async def store(qdrant: LocalQdrant) -> AsyncIterator[QdrantServerStore]:
     await store.close()
 
 
-@pytest.fixture
-def ours(store: QdrantServerStore) -> ServerTenantVectors:
-    return store.tenant(OURS, ["law"])
+@pytest.fixture(params=[None, CollectionName("col_" + "0" * 26)], ids=["shared", "own"])
+def ours(store: QdrantServerStore, request: pytest.FixtureRequest) -> ServerTenantVectors:
+    return store.tenant(OURS, ["law"], collection=request.param)
 
 
 async def do_everything(tenant: ServerTenantVectors) -> None:
+    """Every operation that answers callers, and those for moving and erasing."""
     await tenant.stage([point(A)])
     await tenant.publish(A, 1)
     await tenant.search(EAST, words("apple"), limit=5, where=[AnyOf("lang", ("en",))])
     await tenant.fetch([SOME_ID])
     await tenant.count()
     await tenant.count(A)
+    await tenant.inventory()
+    await tenant.inventory(A)
+    await tenant.read(A, 1, range(3))
     await tenant.withdraw(A, before=1)
     await tenant.discard(A, 1)
     await tenant.erase()
@@ -97,15 +101,22 @@ async def test_every_request_demands_the_tenant_at_the_top_level(
     assert {request.method for request in requests} == {*FILTERED, "upsert"}
     for request in requests:
         for scope in scopes(request.method, request.arguments):
-            assert demands(scope, schema.TENANT) == models.MatchValue(value=OURS), request.method
+            if scope != filters.of_others(OURS):  # counted before a collection is dropped
+                demanded = demands(scope, schema.TENANT)
+                assert demanded == models.MatchValue(value=OURS), request.method
 
 
 async def test_every_read_demands_that_the_caller_may_see(
     ours: ServerTenantVectors, qdrant: LocalQdrant
 ) -> None:
-    await do_everything(ours)
+    await ours.stage([point(A)])
+    await ours.search(EAST, words("apple"), limit=5, where=[AnyOf("lang", ("en",))])
+    await ours.fetch([SOME_ID])
+    await ours.count()
+    await ours.count(A)
     sees = models.MatchAny(any=["everyone", "group:law"])
     for method in ("query_batch_points", "scroll", "count"):
+        assert qdrant.asked(method)
         for arguments in qdrant.asked(method):
             for scope in scopes(method, arguments):
                 assert demands(scope, schema.VISIBLE_TO) == sees, method
@@ -133,6 +144,7 @@ async def test_every_read_tells_the_server_when_to_stop(
 async def test_idf_is_computed_over_what_the_caller_sees_whatever_is_filtered(
     ours: ServerTenantVectors, qdrant: LocalQdrant
 ) -> None:
+    await ours.stage([point(A)])
     await ours.search(EAST, words("apple"), limit=5, where=[AnyOf("lang", ("en",))])
     [[dense, sparse]] = [each["requests"] for each in qdrant.asked("query_batch_points")]
     assert (dense.using, dense.params) == (schema.DENSE, None)
@@ -159,20 +171,28 @@ async def test_an_upsert_leaves_another_tenants_point_as_it_is(
 async def test_another_tenants_payload_is_an_alarm_and_never_data(
     ours: ServerTenantVectors, qdrant: LocalQdrant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    foreign = models.Record(id=SOME_ID, payload={schema.TENANT: THEIRS})
+    foreign = models.Record(
+        id=SOME_ID,
+        payload=schema.to_payload(THEIRS, point(A)),
+        vector={schema.DENSE: EAST.tolist()},
+    )
 
     async def careless(*_: Any, **__: Any) -> tuple[list[models.Record], None]:
         return [foreign], None
 
+    await ours.stage([point(A)])
     monkeypatch.setattr(qdrant, "scroll", careless)
-    with pytest.raises(IsolationViolation):
-        await ours.fetch([SOME_ID])
+    for read in (ours.fetch([SOME_ID]), ours.inventory(), ours.read(A, 1, range(1))):
+        with pytest.raises(IsolationViolation):
+            await read
 
 
 @pytest.mark.parametrize("method", ["upsert", "set_payload", "delete"])
 async def test_a_write_that_is_not_yet_applied_is_no_success(
     ours: ServerTenantVectors, qdrant: LocalQdrant, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
+    await ours.stage([point(A)])
+
     async def late(*_: Any, **__: Any) -> models.UpdateResult:
         return models.UpdateResult(operation_id=1, status=models.UpdateStatus.WAIT_TIMEOUT)
 
@@ -180,7 +200,7 @@ async def test_a_write_that_is_not_yet_applied_is_no_success(
     write = {
         "upsert": lambda: ours.stage([point(A)]),
         "set_payload": lambda: ours.publish(A, 1),
-        "delete": ours.erase,
+        "delete": lambda: ours.discard(A, 1),
     }[method]
     with pytest.raises(Unavailable):
         await write()
@@ -189,6 +209,7 @@ async def test_a_write_that_is_not_yet_applied_is_no_success(
 async def test_equal_scores_come_in_the_order_of_ids_whatever_the_server_says(
     ours: ServerTenantVectors, qdrant: LocalQdrant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    await ours.stage([point(A)])
     ids = [f"00000000-0000-0000-0000-00000000000{digit}" for digit in (2, 1, 3)]
     found = [
         models.ScoredPoint(id=name, version=1, score=score)
@@ -207,10 +228,21 @@ async def test_equal_scores_come_in_the_order_of_ids_whatever_the_server_says(
 async def test_a_question_without_words_asks_for_meaning_alone(
     ours: ServerTenantVectors, qdrant: LocalQdrant
 ) -> None:
+    await ours.stage([point(A)])
     hits = await ours.search(EAST, SparseVector([], []), limit=5)
     assert hits.sparse == []
     [asked] = qdrant.asked("query_batch_points")
     assert [request.using for request in asked["requests"]] == [schema.DENSE]
+
+
+async def test_an_exact_search_looks_past_the_graph(
+    ours: ServerTenantVectors, qdrant: LocalQdrant
+) -> None:
+    await ours.stage([point(A)])
+    await ours.search(EAST, words("apple"), limit=5, exact=True)
+    [[dense, sparse]] = [each["requests"] for each in qdrant.asked("query_batch_points")]
+    assert dense.params == models.SearchParams(exact=True)
+    assert sparse.params.idf is not None
 
 
 async def test_points_are_written_in_slices(ours: ServerTenantVectors, qdrant: LocalQdrant) -> None:

@@ -144,7 +144,7 @@ async def serve(folder: Folder, dimensions: int, most_open: int) -> None:
     compacting = asyncio.Lock()
     own = OwnCollections(folder.path / OWN_FOLDER, dimensions, compacting, most_open=most_open)
     own.clean()
-    engine = Engine(serve_folder(folder, ShardLayout(dimensions), compacting), own)
+    engine = Engine(await serve_folder(folder, ShardLayout(dimensions), compacting), own)
     listening = _listen(folder.path)
     server = await asyncio.start_unix_server(engine.converse, sock=listening)
     watching = asyncio.create_task(watch(engine.compactions))

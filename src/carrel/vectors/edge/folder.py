@@ -81,9 +81,9 @@ class Folder:
             raise FolderUnclear(f"{self.path / _CURRENT} names {name!r}, which is not there")
         return self.path / name
 
-    def holds_any(self) -> bool:
-        """Whether there is a complete shard, if only one that nothing says counts."""
-        return bool(self._complete())
+    def is_unborn(self) -> bool:
+        """Whether no shard was ever complete here."""
+        return not self._complete() and self._named() is None
 
     def new_partial(self) -> Path:
         """A path for the next shard, to be built there and then completed.

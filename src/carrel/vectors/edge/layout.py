@@ -4,6 +4,7 @@ In the shard of all tenants each large tenant has a graph of its own, and there 
 all of them; a collection of one tenant's own has one graph over everything.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,12 @@ def shard_config(layout: ShardLayout, full_scan_kilobytes: int = FULL_SCAN_KILOB
 
 def create_shard(directory: Path, layout: ShardLayout) -> None:
     """Make an empty shard in *directory*, with its indexes."""
+    for _ in creation(directory, layout):
+        pass
+
+
+def creation(directory: Path, layout: ShardLayout) -> Iterator[None]:
+    """The same in steps: each syncs files, and takes 20 ms, or 200 on a busy disk."""
     edge = EdgeShard.create(str(directory), shard_config(layout))
     # Without enable_hnsw=False each frequent value of these fields gets a graph of its own, as if
     # it were a tenant: 60,000 points took 122 s to optimise, not 15.
@@ -69,7 +76,9 @@ def create_shard(directory: Path, layout: ShardLayout) -> None:
         (schema.FACTS, plain),
         (schema.VERSION, IntegerIndexParams(lookup=True, range=True, enable_hnsw=False)),
     ):
+        yield
         edge.update(UpdateOperation.create_field_index(field, index))
+    yield
     edge.flush()
     edge.close()
 

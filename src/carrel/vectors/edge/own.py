@@ -63,7 +63,7 @@ class OwnCollections:
                     if not create and not _is_complete(folder):
                         return None
                     await self._make_room()
-                    self._open[name] = self._serve(folder)
+                    self._open[name] = await self._serve(folder)
         self._open.move_to_end(name)
         return self._open[name]
 
@@ -93,7 +93,7 @@ class OwnCollections:
         for path in self._erased("*"):
             shutil.rmtree(path, ignore_errors=True)
         for folder in self._folders():
-            if not folder.holds_any():
+            if folder.is_unborn():
                 shutil.rmtree(folder.path, ignore_errors=True)
 
     async def close(self) -> None:
@@ -139,11 +139,11 @@ class OwnCollections:
             self._open.pop(idle).live.close()
             await let_searches_in()
 
-    def _serve(self, folder: Folder) -> Served:
+    async def _serve(self, folder: Folder) -> Served:
         if folder.path.is_dir():
-            return serve_folder(folder, self._layout, self._compacting)
+            return await serve_folder(folder, self._layout, self._compacting)
         folder.path.mkdir(mode=0o700, parents=True)
-        served = serve_folder(folder, self._layout, self._compacting)
+        served = await serve_folder(folder, self._layout, self._compacting)
         for directory in (self._path, self._path.parent):
             sync_directory(directory)
         return served

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from carrel.vectors.edge.compact import Compaction
 from carrel.vectors.edge.folder import Folder
-from carrel.vectors.edge.layout import ShardLayout, create_shard
-from carrel.vectors.edge.live import LiveShard
+from carrel.vectors.edge.layout import ShardLayout, creation
+from carrel.vectors.edge.live import LiveShard, let_searches_in
 from carrel.vectors.edge.shard import Shard
 
 
@@ -19,18 +19,18 @@ class Served:
     compaction: Compaction
 
 
-def serve_folder(folder: Folder, layout: ShardLayout, compacting: asyncio.Lock) -> Served:
+async def serve_folder(folder: Folder, layout: ShardLayout, compacting: asyncio.Lock) -> Served:
     """Open the shard of *folder*, made if it is new; compactions take turns at *compacting*.
 
     Raises:
         FolderUnclear, IncompatibleShard: what is there can't be served.
     """
-    live = LiveShard(open_shard(folder, layout))
+    live = LiveShard(await open_shard(folder, layout))
     return Served(folder, live, Compaction(live, folder, layout, compacting))
 
 
-def open_shard(folder: Folder, layout: ShardLayout) -> Shard:
-    """The shard of *folder*, which this process has to itself; made if it is new.
+async def open_shard(folder: Folder, layout: ShardLayout) -> Shard:
+    """The shard of *folder*, made if it is new; one caller at a time, in the process that has it.
 
     Raises:
         FolderUnclear, IncompatibleShard: what is there can't be served.
@@ -39,7 +39,8 @@ def open_shard(folder: Folder, layout: ShardLayout) -> Shard:
     if directory is None:
         partial = folder.new_partial()
         folder.remove_leftovers(keep=folder.path)
-        create_shard(partial, layout)
+        for _ in creation(partial, layout):
+            await let_searches_in()
         directory = folder.complete(partial)
     shard = Shard(directory, layout)
     folder.switch_to(directory)

@@ -212,7 +212,9 @@ class EdgeTenantVectors:
 
 
 def _hits(scored: list[tuple[str, float]]) -> list[Hit]:
-    return [Hit(ChunkId(point_id), score) for point_id, score in scored]
+    # The engine gives equal scores in the order in which it keeps the points.
+    hits = [Hit(ChunkId(point_id), score) for point_id, score in scored]
+    return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))
 
 
 def _sum(before: StoredVersion | None, part: wire.Stored) -> StoredVersion:

@@ -23,10 +23,11 @@ _NO_MEMORY = "Resident memory usage is at"
 # What an operator has to put right is not asked for every second.
 _OPERATOR_SECONDS = 15
 # Words of the gRPC library, which has but one status for everything that stops a connection.
+_UNTRUSTED = "the Qdrant server's certificate is not of an authority that is trusted here"
 _NO_TRUST = {
-    "CERTIFICATE_VERIFY_FAILED": (
-        "the Qdrant server's certificate is not of an authority that is trusted here"
-    ),
+    "certificate has expired": "the Qdrant server's certificate has expired",
+    "CERTIFICATE_VERIFY_FAILED": _UNTRUSTED,
+    "certificate signature failure": _UNTRUSTED,  # another authority of the same name
     "Hostname Verification": "the Qdrant server's certificate is for another name",
     "WRONG_VERSION_NUMBER": "the Qdrant server does not speak TLS on this port",
     "Failed to create security handshaker": "no certificate can be read from the authority's file",

@@ -58,21 +58,18 @@ def to_point(tenant_id: TenantId, record: models.Record) -> Point:
     Raises:
         IsolationViolation: it belongs to another tenant.
     """
-    stored = to_chunk(tenant_id, record)
     vectors = cast("Mapping[str, list[float] | models.SparseVector]", record.vector or {})
-    sparse = vectors.get(schema.SPARSE)
-    return Point(
-        document_id=stored.document_id,
-        version=stored.version,
-        chunk=stored.chunk,
-        content_hash=stored.content_hash,
+    words = vectors.get(schema.SPARSE)
+    return schema.to_point(
+        tenant_id,
+        str(record.id),
+        record.payload or {},
         dense=np.asarray(vectors[schema.DENSE], dtype=np.float32),
         sparse=(
-            SparseVector(sparse.indices, sparse.values)
-            if isinstance(sparse, models.SparseVector)
+            SparseVector(words.indices, words.values)
+            if isinstance(words, models.SparseVector)
             else SparseVector([], [])
         ),
-        metadata=(record.payload or {})[schema.METADATA],
     )
 
 
