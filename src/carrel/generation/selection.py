@@ -36,7 +36,7 @@ _MARGINS = (1.0, 0.7)
 _LIST_FROM, _LIST_FROM_IF_ASKED_FOR = 0.7, 0.45
 _LONGEST_LIST = 12
 # The other part of a question in two parts: how much of the question it must add.
-_OTHER_PART, _OTHER_PART_MARGIN = 0.25, 4.0
+_OTHER_PART, _OTHER_PART_MARGIN = 0.2, 4.0
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _POINTS_BACK = re.compile(
