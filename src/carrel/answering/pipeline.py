@@ -9,7 +9,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from carrel.answering.citations import cite, strip_invalid
+from carrel.answering.checks import AnswerChecks
+from carrel.answering.citations import cite
 from carrel.answering.events import Done, Event, Sources
 from carrel.domain.answer import Answer, FinishReason, Message, TokenUsage
 from carrel.domain.document import Passage
@@ -113,11 +114,15 @@ class Pipeline:
                         draft.end(part)
                     else:
                         stages.mark("first_token")
-                        draft.pieces.append(part.text)
-                        yield part
+                        if shown := draft.write(part.text):
+                            yield Delta(shown)
+            if shown := draft.write_rest():
+                yield Delta(shown)
 
     def _settle(self, question: Question, draft: "_Draft", stages: Stages) -> TokenUsage:
         metrics.answers.labels(draft.finish_reason if draft.complete else "unfinished").inc()
+        metrics.checked_out.labels("links").inc(draft.checks.links)
+        metrics.checked_out.labels("marks").inc(draft.checks.marks)
         for stage, milliseconds in stages.milliseconds.items():
             metrics.stage_seconds.labels(stage).observe(milliseconds / 1000)
         usage = draft.usage(self._embedder, self._prices)
@@ -145,6 +150,8 @@ class _Draft:
         self.retrieval = retrieval
         self.sources: tuple[Passage, ...] = retrieval.passages
         self.pieces: list[str] = []
+        self.checks = AnswerChecks(retrieval.passages)
+        self._written: list[str] = []  # by the generator, whatever is shown of it
         self.finish_reason: FinishReason = "stop"
         self.complete = False
         self._finish: Finish | None = None
@@ -158,6 +165,19 @@ class _Draft:
         self.pieces.append(NO_EVIDENCE)
         self.sources = ()
         self.finish_reason = "no_evidence"
+
+    def write(self, text: str) -> str:
+        """Take in what the generator wrote; returns what of it can be shown by now."""
+        self._written.append(text)
+        return self._show(self.checks.feed(text))
+
+    def write_rest(self) -> str:
+        """What was held back until the end."""
+        return self._show(self.checks.close())
+
+    def _show(self, text: str) -> str:
+        self.pieces.append(text)
+        return text
 
     def end(self, finish: Finish) -> None:
         self._finish = finish
@@ -176,16 +196,15 @@ class _Draft:
             return self._finish.prompt_tokens, self._finish.completion_tokens
         # Cut off before the model reported: count what it read and wrote.
         read = sum(embedder.count_tokens(passage.text) for passage in self.sources)
-        return read, embedder.count_tokens(self.text)
+        return read, embedder.count_tokens("".join(self._written))
 
     def finish(self, usage: TokenUsage) -> Answer:
-        text = strip_invalid(self.text, len(self.sources))
         return Answer(
             id=self.id,
-            text=text,
+            text=self.text,
             model=self.model,
             finish_reason=self.finish_reason,
-            citations=cite(text, self.sources),
+            citations=cite(self.text, self.sources),
             sources=self.sources,
             usage=usage,
         )
