@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from carrel.answering.conversation import Completes, Conversations
+from carrel.answering.evidence import EvidenceFinder
 from carrel.answering.pipeline import Pipeline
 from carrel.database.engine import Database
 from carrel.database.migrate import migrate
@@ -166,7 +168,12 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             uploads=Uploads(database, open_originals(settings), documents),
             retriever=retriever,
             pipeline=Pipeline(
-                retriever=retriever,
+                evidence=EvidenceFinder(
+                    retriever=retriever,
+                    homes=homes,
+                    conversations=open_conversations(settings, generator, bm25),
+                    context_tokens=settings.llm.context_tokens,
+                ),
                 generator=generator,
                 embedder=embedder,
                 prices=_prices(settings),
@@ -352,6 +359,15 @@ def open_generator(settings: Settings, embedder: Embedder, bm25: Bm25Encoder) ->
         max_connections=llm.max_connections,
         count_tokens=embedder.count_tokens,
     )
+
+
+def open_conversations(
+    settings: Settings, generator: Generator, bm25: Bm25Encoder
+) -> Conversations:
+    """What makes follow-up questions stand alone: the model that writes answers, or a rule."""
+    seconds = settings.llm.standalone_timeout_seconds
+    model = generator if seconds and isinstance(generator, Completes) else None
+    return Conversations(bm25.terms, model, timeout_seconds=seconds)
 
 
 def _prices(settings: Settings) -> Prices:

@@ -69,10 +69,10 @@ class AnswerChecks:
         run = self._run()
         text = run + self._waiting
         for found in _TRIGGER.finditer(text):
-            if found.end() > len(run):
-                word = max(
-                    text.rfind(" ", 0, found.start() + 1), text.rfind("\n", 0, found.start())
-                )
+            # What goes on where something like a link ended may make another of it.
+            if found.end() > len(run) or not self._waiting[0].isspace():
+                before = text[: found.start() + 1]
+                word = max(before.rfind(" "), before.rfind("\n", 0, found.start()))
                 return max(word, len(run)) - len(run)
         return None
 
@@ -104,7 +104,8 @@ class AnswerChecks:
             return marked
         self.links += 1
         # A link that began in what is already shown is broken off by what takes its place.
-        return clean.removeprefix(run)
+        pairs = enumerate(zip(clean, run, strict=False))
+        return clean[next((at for at, (left, right) in pairs if left != right), len(run)) :]
 
     def _with_supported_marks(self, text: str) -> str:
         """*text* with those marks alone whose source exists and supports what they mark."""

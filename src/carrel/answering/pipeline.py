@@ -4,22 +4,22 @@ Every answer ends in exactly one usage event, also when it fails half-way or its
 reader leaves: tokens that were written are accounted for.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from carrel.answering.checks import AnswerChecks
 from carrel.answering.citations import cite
+from carrel.answering.conversation import recent
 from carrel.answering.events import Done, Event, Sources
-from carrel.domain.answer import Answer, FinishReason, Message, TokenUsage
+from carrel.answering.evidence import Evidence, EvidenceFinder
+from carrel.answering.question import Question
+from carrel.domain.answer import Answer, FinishReason, TokenUsage
 from carrel.domain.document import Passage
-from carrel.domain.filter import Filter
-from carrel.domain.ids import AnswerId, KeyId, RequestId, TenantId, new_id
+from carrel.domain.ids import AnswerId, new_id
 from carrel.domain.usage import UsageEvent
 from carrel.embedding.embedder import Embedder
 from carrel.generation.generator import Delta, Finish, GenerationRequest, Generator
-from carrel.retrieval.search import Retrieval, Retriever
 from carrel.telemetry import metrics
 from carrel.telemetry.stages import Stages
 from carrel.usage.ledger import Ledger
@@ -28,35 +28,19 @@ from carrel.usage.prices import Prices
 NO_EVIDENCE = "I found nothing in the documents that answers this question."
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question of one tenant, with what the caller asked for."""
-
-    tenant_id: TenantId
-    key_id: KeyId
-    request_id: RequestId
-    route: str
-    text: str
-    top_k: int
-    max_tokens: int
-    where: Filter = ()
-    history: Sequence[Message] = ()
-    groups: tuple[str, ...] = ()
-
-
 class Pipeline:
     """Answers questions."""
 
     def __init__(
         self,
         *,
-        retriever: Retriever,
+        evidence: EvidenceFinder,
         generator: Generator,
         embedder: Embedder,
         prices: Prices,
         ledger: Ledger,
     ) -> None:
-        self._retriever = retriever
+        self._evidence = evidence
         self._generator = generator
         self._embedder = embedder
         self._prices = prices
@@ -74,22 +58,15 @@ class Pipeline:
             Unavailable: retrieval failed; nothing is answered from a model's memory.
             GenerationFailed: the model refused, failed or stalled.
         """
-        with stages.time("retrieve"):
-            retrieval = await self._retriever.search(
-                question.tenant_id,
-                question.text,
-                top_k=question.top_k,
-                where=question.where,
-                groups=question.groups,
-            )
-        draft = _Draft(self._generator.model, retrieval)
+        evidence = await self._evidence.find(question, stages)
+        draft = _Draft(self._generator.model, evidence)
         try:
-            if not retrieval.relevant:
+            if not draft.retrieval.relevant:
                 draft.refuse()
                 yield Sources(())
                 yield Delta(draft.text)
             else:
-                yield Sources(retrieval.passages)
+                yield Sources(draft.sources)
                 async with aclosing(self._generate(question, draft, stages)) as deltas:
                     async for delta in deltas:
                         yield delta
@@ -103,9 +80,10 @@ class Pipeline:
     ) -> AsyncGenerator[Delta]:
         request = GenerationRequest(
             question=question.text,
-            passages=draft.retrieval.passages,
+            passages=draft.sources,
             max_tokens=question.max_tokens,
-            history=question.history,
+            history=recent(question.history, self._evidence.context_tokens // 4),
+            standalone=draft.standalone.text,
         )
         with stages.time("generate"):
             async with aclosing(self._generator.generate(request)) as parts:
@@ -144,13 +122,14 @@ class Pipeline:
 class _Draft:
     """An answer while it is being written."""
 
-    def __init__(self, model: str, retrieval: Retrieval) -> None:
+    def __init__(self, model: str, evidence: Evidence) -> None:
         self.id = AnswerId(new_id("ans"))
         self.model = model
-        self.retrieval = retrieval
-        self.sources: tuple[Passage, ...] = retrieval.passages
+        self.retrieval = evidence.retrieval
+        self.standalone = evidence.standalone
+        self.sources: tuple[Passage, ...] = self.retrieval.passages
         self.pieces: list[str] = []
-        self.checks = AnswerChecks(retrieval.passages)
+        self.checks = AnswerChecks(self.sources)
         self._written: list[str] = []  # by the generator, whatever is shown of it
         self.finish_reason: FinishReason = "stop"
         self.complete = False
@@ -186,12 +165,16 @@ class _Draft:
 
     def usage(self, embedder: Embedder, prices: Prices) -> TokenUsage:
         embedded = self.retrieval.embedding_tokens
-        if self.finish_reason == "no_evidence":
-            return TokenUsage(embedding_tokens=embedded)
         prompt, written = self._tokens(embedder)
+        prompt += self.standalone.prompt_tokens
+        written += self.standalone.completion_tokens
+        if not prompt and not written:  # no model was asked, so no price is needed
+            return TokenUsage(embedding_tokens=embedded)
         return TokenUsage(prompt, written, embedded, prices.cost(self.model, prompt, written))
 
     def _tokens(self, embedder: Embedder) -> tuple[int, int]:
+        if self.finish_reason == "no_evidence":
+            return 0, 0
         if self._finish is not None:
             return self._finish.prompt_tokens, self._finish.completion_tokens
         # Cut off before the model reported: count what it read and wrote.

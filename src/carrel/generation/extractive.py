@@ -41,7 +41,8 @@ class ExtractiveGenerator:
         written = 0
         cut = False
         passages = request.passages[:_READ]
-        for piece in compose(select(request.question, passages, self._terms, self._synonyms)):
+        question = request.standalone or request.question
+        for piece in compose(select(question, passages, self._terms, self._synonyms)):
             tokens = self._count(piece)
             if written + tokens > request.max_tokens:
                 cut = True
@@ -54,7 +55,7 @@ class ExtractiveGenerator:
         yield Finish(
             finish_reason="length" if cut else "stop",
             model=MODEL,
-            prompt_tokens=self._read(request.question, passages),
+            prompt_tokens=self._read(question, passages),
             completion_tokens=written,
         )
 

@@ -8,6 +8,7 @@ Protocol: https://platform.openai.com/docs/api-reference/chat
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from typing import Literal
 
 import msgspec
@@ -94,8 +95,31 @@ class OpenAICompatibleGenerator:
         the end, for the connection to be used again.
         """
         model = request.model or self._model
-        messages = build(request)
-        stream = await self._upstream.open(self._body(request, model, messages))
+        parts = self._write(build(request), model, request.max_tokens)
+        async with aclosing(parts):
+            async for part in parts:
+                yield part
+
+    async def complete(self, messages: Sequence[Message], *, max_tokens: int) -> tuple[str, Finish]:
+        """What the model writes to *messages*, and the end.
+
+        Raises:
+            GenerationFailed: the upstream refused, failed or stalled.
+        """
+        texts: list[str] = []
+        finish = Finish("stop", self._model, 0, 0)
+        async with aclosing(self._write(messages, self._model, max_tokens)) as parts:
+            async for part in parts:
+                if isinstance(part, Finish):
+                    finish = part
+                else:
+                    texts.append(part.text)
+        return "".join(texts), finish
+
+    async def _write(
+        self, messages: Sequence[Message], model: str, max_tokens: int
+    ) -> AsyncGenerator[Delta | Finish]:
+        stream = await self._upstream.open(self._body(model, messages, max_tokens))
         try:
             while (text := await stream.next_text()) is not None:
                 yield Delta(text)
@@ -108,11 +132,11 @@ class OpenAICompatibleGenerator:
         """Release connections; generations under way are cut."""
         await self._upstream.close()
 
-    def _body(self, request: GenerationRequest, model: str, messages: Sequence[Message]) -> bytes:
+    def _body(self, model: str, messages: Sequence[Message], max_tokens: int) -> bytes:
         body: dict[str, object] = {
             "model": model,
             "messages": messages,
-            self._limit_field: request.max_tokens,
+            self._limit_field: max_tokens,
             "stream": True,
             "stream_options": {"include_usage": True},
         }

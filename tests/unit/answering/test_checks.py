@@ -113,6 +113,12 @@ def test_a_link_stays_where_the_source_that_holds_it_is_cited() -> None:
     assert checked(text.replace("[2]", "[1]")) == "Visit [link removed] now, it says [1]."
 
 
+def test_a_mark_that_is_taken_out_joins_nothing_to_a_link() -> None:
+    text = "Refunds [1] see https://help.acme.example/refunds[9]?stolen=secret"
+    for deltas in ([text], ["Refunds [1] see https://help.acme.example/refunds[9]", "?stolen=a"]):
+        assert "stolen" not in checked(*deltas)
+
+
 PARTS = st.sampled_from(
     ["[", "]", "(", ")", "!", "<", ">", "/", "//", "https:", "www.", "evil", ".com", "@", "x", " ",
      "\n", "[1]", "[2]", "[9]", "`", "```\n", "img src=", "&#58;", "help.acme.example", "?q=", ":"]
