@@ -19,7 +19,8 @@ _TLD = (
 )
 _REST = r"""[^\s<>"'`|()\[\]]"""  # of an address, up to what may enclose it
 _ADDRESS = rf"""
-      (?:[a-z][a-z0-9+.-]{{0,15}}:)? [/\\]{{2}} {_REST}+ (?:\([^\s()]*\){_REST}*)*
+      (?:[a-z][a-z0-9+.-]{{0,15}}:)? [/\\]{{2}} (?:\[[^\s\]]+\]|{_REST})
+          {_REST}* (?:\([^\s()]*\){_REST}*)*
     | www\.{_REST}+
     | (?<![\w.+%-]) (?:mailto:|tel:)? [\w.+%-]+ @ [\w-]+ (?:\.[\w-]+)+
     | (?<![\w-]) (?:[\w-]+\.)+
@@ -33,6 +34,7 @@ _LINK = re.compile(
     rf"""
       (?P<inline> (?P<image>!?) \[ (?P<text> (?:[^\[\]] | \[[^\[\]]*\]){{0,400}} ) \]
           \( (?P<target> [^()]* (?:\([^()]*\)[^()]*)* ) \)? )
+    | (?P<shown> !\[ (?P<alt> [^\[\]]{{0,400}} ) \] (?:\[[^\[\]]*\])? )
     | (?P<open> \]\( (?P<rest> [^()\s]* ) [^()]* \)? )
     | (?P<defined> ^[ ]{{0,3}} \[ [^\[\]\n]+ \]: [ \t]* (?P<definition> \S+ ) )
     | (?P<tag> {_TAG} )
@@ -82,6 +84,7 @@ class _Cleaner:
         self._in_code = in_code
         self._by_kind: dict[str, Callable[[re.Match[str]], str]] = {
             "inline": self._inline,
+            "shown": lambda link: link["alt"],
             "open": lambda link: link[0] if self._may(link["rest"]) else "]",
             "defined": self._defined,
             "tag": lambda link: link[0] if in_code else " ",

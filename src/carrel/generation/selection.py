@@ -19,6 +19,7 @@ from carrel.generation.wording import (
     hint,
     is_open,
     speaks_to_reader,
+    without_measure,
 )
 
 # Weights of a softmax over the sentences of eight passages, fitted to hold XQuAD's answer
@@ -26,7 +27,11 @@ from carrel.generation.wording import (
 _MATCH, _PASSAGE, _HINT, _TOO_SHORT = 7.9, 8.1, 2.0, -1.2
 # What a stem is worth to a sentence that does not hold it itself.
 _IN_OTHER_WORDS, _COLUMN, _DIRECTLY_ABOVE, _HEADINGS, _BESIDE = 0.8, 0.7, 0.6, 0.4, 0.17
+_DISTRUSTED = -4.0
+_MEASURE = 1.0  # the importance of "long" in "how long"
 _CUT_OFF, _CODE = -1.0, -3.0
+# A sentence with no word but the question's own, or one, says nothing.
+_ECHO = -6.0
 # A heading or an FAQ's question that says this much of the question is answered below it.
 _HEADED, _HEADED_FROM = 3.5, 0.75
 # A second and a third sentence join when they score at most this much below the first.
@@ -66,7 +71,8 @@ def select(
     if not found:
         return []
     asked = _Asked(question, found, terms, synonyms)
-    scores = [asked.score(each, passages[each.pick.passage].score) for each in found]
+    standing = [_standing(passage) for passage in passages]
+    scores = [asked.score(each, standing[each.pick.passage]) for each in found]
     order = _best(found, scores)
     if not order:
         return []
@@ -80,6 +86,11 @@ def select(
     if has_parts(question) and (other := _other_part(asked, found, scores, chosen)) is not None:
         chosen = [*chosen[:2], other]
     return _in_reading_order([found[at] for at in chosen])
+
+
+def _standing(passage: Passage) -> float:
+    """What a passage's sentences gain by its rank, and lose where it gives orders to readers."""
+    return _PASSAGE * passage.score + _DISTRUSTED * speaks_to_reader(passage.text)
 
 
 def _best(found: Sequence[Candidate], scores: Sequence[float]) -> list[int]:
@@ -107,17 +118,21 @@ class _Asked:
         self._hinted = hint(question, self.stems, terms)
         rarity = _rarity(self.stems, [each.stems for each in found])
         said = _importance(question, terms)
-        weights = {stem: rarity[stem] * math.sqrt(said.get(stem, 10.0)) for stem in self.stems}
+        weights = {stem: rarity[stem] * math.sqrt(said.get(stem, _MEASURE)) for stem in self.stems}
         whole = sum(weights.values()) or 1.0
         self.weights = {stem: weight / whole for stem, weight in weights.items()}
 
-    def score(self, candidate: Candidate, passage_score: float) -> float:
+    def score(self, candidate: Candidate, standing: float) -> float:
         text, kind = candidate.pick.text, candidate.pick.sentence.kind
         score = _MATCH * sum(
             weight * self._credit(stem, candidate) for stem, weight in self.weights.items()
         )
-        score += _PASSAGE * passage_score
-        score += _HINT * self._hinted(text)
+        score += standing
+        hinted = self._hinted(text)
+        score += _HINT * hinted
+        score += _ECHO * (
+            not hinted and len((candidate.stems | candidate.columns) - self.stems) < 2
+        )
         score += _HEADED * (self.share(candidate.above) >= _HEADED_FROM)
         score += _TOO_SHORT * (kind == "prose" and text.count(" ") < 5)
         return score + _CUT_OFF * candidate.cut_off + _CODE * (kind == "code")
@@ -160,7 +175,12 @@ def _rarity(asked: Stems, sentences: Sequence[Stems]) -> Mapping[int, float]:
 
 
 def _importance(question: str, terms: Callable[[str], Stems]) -> Mapping[int, float]:
-    return {stem: importance(word) for word in _WORD.findall(question) for stem in terms(word)}
+    """What each stem of *question* says, whatever the passages."""
+    return {
+        stem: importance(word)
+        for word in _WORD.findall(without_measure(question))
+        for stem in terms(word)
+    }
 
 
 def _whole_list(

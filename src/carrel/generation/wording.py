@@ -14,6 +14,12 @@ _QUANTITY = re.compile(
     r"|\bwie ?(?:viele?|lange|oft|hoch|groß|alt|weit|teuer|schnell)\b",
     re.IGNORECASE,
 )
+# "How long", "wie viele": the words that say which measure is asked for.
+_MEASURE = re.compile(
+    r"\b(how|wie) ?(?:long|many|much|often|far|old|large|big|high|fast|soon|quickly"
+    r"|viele?|lange|oft|weit|alt|groß|hoch|teuer|schnell)\b",
+    re.IGNORECASE,
+)
 _MOMENT = re.compile(
     r"\b(?:when|(?:what|which) (?:year|date|day|month|century|time)"
     r"|wann|welche[ms] (?:jahr|datum))\b",
@@ -55,10 +61,18 @@ _SPEAKS_TO_READER = re.compile(
     r"|\b(?:ai|language model|llm|chatbot|assistant)s?\b.{0,40}\b(?:must|should|shall|please)\b"
     r"|\b(?:note|message|attention|instructions?) (?:to|for) (?:the |all |any )?"
     r"(?:ai|assistant|llm|model|chatbot|bot)"
+    r"|\b(?:when|if|whenever) asked\b.{0,80}\b(?:say|answer|respond|reply|tell)\b"
     r"|\b(?:respond|reply|answer)\b.{0,30}\b(?:only|exactly|with the (?:word|phrase|text))\b"
     r"|<\s*/?\s*(?:system|instructions?|source|sources|user|assistant)\b|\[/?INST\]|<\|",
     re.IGNORECASE,
 )
+
+# One of these is in whatever the pattern above finds; looking for them is quick.
+_MAY_SPEAK = (
+    "ignor", "disregard", "forget", "overrid", "bypass", "system", "developer", "vergiss",
+    "missacht", "you are", "assistant", "language model", "llm", "chatbot", " ai", "asked", "respond", "reply",
+    "answer", "note", "message", "instruction", "attention", "source", "user", "inst]", "<|",
+)  # fmt: skip
 
 
 def hint(question: str, asked: Stems, terms: Callable[[str], Stems]) -> Callable[[str], bool]:
@@ -70,6 +84,11 @@ def hint(question: str, asked: Stems, terms: Callable[[str], Stems]) -> Callable
     if _NAME.search(question):
         return lambda text: any(not terms(name) <= asked for name in _CAPITALISED.findall(text))
     return lambda text: False
+
+
+def without_measure(question: str) -> str:
+    """*question* without the word that names the measure it asks for: texts rarely repeat it."""
+    return _MEASURE.sub(r"\1", question)
 
 
 def asks_for_several(question: str) -> bool:
@@ -90,4 +109,7 @@ def has_parts(question: str) -> bool:
 
 def speaks_to_reader(text: str) -> bool:
     """Whether *text* gives orders to a program that reads it."""
+    folded = text.casefold()
+    if not any(word in folded for word in _MAY_SPEAK):
+        return False
     return _SPEAKS_TO_READER.search(text) is not None
