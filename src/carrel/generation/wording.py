@@ -70,8 +70,8 @@ _SPEAKS_TO_READER = re.compile(
 # One of these is in whatever the pattern above finds; looking for them is quick.
 _MAY_SPEAK = (
     "ignor", "disregard", "forget", "overrid", "bypass", "system", "developer", "vergiss",
-    "missacht", "you are", "assistant", "language model", "llm", "chatbot", " ai", "asked", "respond", "reply",
-    "answer", "note", "message", "instruction", "attention", "source", "user", "inst]", "<|",
+    "missacht", "you are", "assistant", "language model", "llm", "chatbot", " ai", "asked",
+    "respond", "reply", "answer", "note", "message", "instruction", "attention", "source", "user", "inst]", "<|",
 )  # fmt: skip
 
 
