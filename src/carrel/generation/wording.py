@@ -71,7 +71,8 @@ _SPEAKS_TO_READER = re.compile(
 _MAY_SPEAK = (
     "ignor", "disregard", "forget", "overrid", "bypass", "system", "developer", "vergiss",
     "missacht", "you are", "assistant", "language model", "llm", "chatbot", " ai", "asked",
-    "respond", "reply", "answer", "note", "message", "instruction", "attention", "source", "user", "inst]", "<|",
+    "respond", "reply", "answer", "note", "message", "instruction", "attention", "source",
+    "user", "inst]", "<|",
 )  # fmt: skip
 
 
