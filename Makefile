@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve test isolation mutants check format bench bench-tenancy wheel clean
+.PHONY: help setup demo serve test isolation mutants check format bench bench-tenancy bench-embedding wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: $(READY) ## start-up, memory, overhead, event-loop stalls, retrieval qual
 
 bench-tenancy: $(READY) ## what keeping tenants apart costs (40 minutes; ARGS=--quick: two)
 	@exec $(BIN)/python -m bench.tenancy $(ARGS)
+
+bench-embedding: $(READY) ## questions a second, p99 and stalls of each embedder (two minutes)
+	@exec $(BIN)/python -m bench.micro.embedding $(ARGS)
 
 wheel: $(READY) ## build dist/*.whl and check that it is whole
 	@rm -rf dist

@@ -2,9 +2,13 @@
 
 `python -m scripts.mutants [WORD …]`: all predicates, or those whose name has one of the
 words. Exit status 1: a mutant survived. The edits are made in copies of the tree, never in it.
+
+The test that noticed last time (`killers.json`, written by `--record`) goes first; if it is
+not there any more, or does not notice, all suites that are about tenants follow.
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -12,10 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -24,21 +29,29 @@ from tests.isolation.predicates import MUTATIONS
 
 Suite = tuple[str, ...]
 ROOT = Path(__file__).parents[1]
-PROCESSES = 3
+KILLERS = ROOT / "tests" / "isolation" / "predicates" / "killers.json"
+PROCESSES = 4
 OPERATIONS = 400
 LONGEST_SECONDS = 300
-# The quickest first: most mutants get no further.
-OF_VECTORS = (("tests/unit/vectors", "tests/contract", "-k", "edge or schema"),)
+NO_TESTS = 5  # an exit status of pytest
+# The quickest first.
+OF_VECTORS = ("tests/unit/vectors", "tests/contract")
 OF_ALL = (
-    ("tests/isolation/test_matrix.py",),
-    ("tests/isolation/test_defences.py",),
-    ("tests/acceptance/test_groups.py",),
-    ("tests/isolation/test_confusion.py",),
-    ("tests/isolation/test_tenants_at_once.py",),
-    ("tests/isolation/test_interference.py",),
-    ("tests/integration/test_keys.py", "tests/integration/test_jobs.py", "-k", "sqlite"),
+    "tests/isolation/test_defences.py",
+    "tests/isolation/test_placement.py",
+    "tests/isolation/test_erasure.py",
+    "tests/isolation/test_regrouping.py",
+    "tests/isolation/test_deletion.py",
+    "tests/acceptance/test_groups.py",
+    "tests/isolation/test_matrix.py",
+    "tests/isolation/test_confusion.py",
+    "tests/isolation/test_tenants_at_once.py",
+    "tests/isolation/test_interference.py",
+    "tests/integration/test_keys.py",
+    "tests/integration/test_jobs.py",
 )
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+NO_END = ": no end"
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 
 
 class Broken(Exception):
@@ -74,15 +87,15 @@ class Trees:
             self._free.put(tree)
 
 
-def judge(trees: Trees, mutation: Mutation) -> Outcome:
-    """Run the suites, quickest first, without the predicate, until a test fails."""
+def judge(trees: Trees, mutation: Mutation, suites: Sequence[Suite]) -> Outcome:
+    """Run the *suites* without the predicate, one after another, until a test fails."""
     with trees.one() as tree:
         path = tree / "src" / "carrel" / mutation.path
         original = path.read_text()
         started = time.monotonic()
         try:
             path.write_text(mutation.apply(original))
-            killed_by = first_failure(tree, _suites(mutation))
+            killed_by = first_failure(tree, suites)
         finally:
             path.write_text(original)
         return Outcome(mutation, killed_by, time.monotonic() - started)
@@ -93,19 +106,65 @@ def first_failure(tree: Path, suites: Iterable[Suite]) -> str | None:
     return next((failed for suite in suites if (failed := _run(tree, suite))), None)
 
 
-def check_baseline(trees: Trees, pool: ThreadPoolExecutor) -> None:
+def check_baseline(trees: Trees, pool: ThreadPoolExecutor, suites: Iterable[Suite]) -> None:
     """Raises `Broken` where a test fails without any mutation: it would kill every mutant."""
 
     def failure(suite: Suite) -> str | None:
         with trees.one() as tree:
             return first_failure(tree, [suite])
 
-    if failed := next(filter(None, pool.map(failure, (*OF_VECTORS, *OF_ALL))), None):
+    if failed := next(filter(None, pool.map(failure, suites)), None):
         raise Broken(f"a test fails without any mutation: {failed}")
 
 
-def _suites(mutation: Mutation) -> tuple[Suite, ...]:
-    return (*OF_VECTORS, *OF_ALL) if mutation.path.startswith("vectors/") else OF_ALL
+def judge_all(
+    trees: Trees, pool: ThreadPoolExecutor, mutations: Sequence[Mutation]
+) -> list[Outcome]:
+    """What became of all *mutations*: first by the tests that noticed last time."""
+    known = {name: test for name, test in _killers().items() if test in _tests()}
+    killers = sorted({known[each.predicate] for each in mutations if each.predicate in known})
+    check_baseline(
+        trees, pool, filter(None, (tuple(killers[n::PROCESSES]) for n in range(PROCESSES)))
+    )
+
+    def by_killer(mutation: Mutation) -> Outcome:
+        killer = known.get(mutation.predicate)
+        return _said(judge(trees, mutation, [(killer,)] if killer else []))
+
+    def by_all(mutation: Mutation) -> Outcome:
+        return _said(judge(trees, mutation, _suites(mutation)), last=True)
+
+    outcomes = {each.mutation: each for each in pool.map(by_killer, mutations)}
+    unharmed = [each for each, outcome in outcomes.items() if outcome.killed_by is None]
+    if unharmed:
+        check_baseline(trees, pool, {suite for each in unharmed for suite in _suites(each)})
+        outcomes |= {each.mutation: each for each in pool.map(by_all, unharmed)}
+    return list(outcomes.values())
+
+
+def _killers() -> dict[str, str]:
+    return json.loads(KILLERS.read_text()) if KILLERS.exists() else {}
+
+
+@cache
+def _tests() -> frozenset[str]:
+    """The name of every test that there is."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "--no-header"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return frozenset(listed.stdout.splitlines())
+
+
+def _suites(mutation: Mutation) -> list[Suite]:
+    """All that may notice; what the embedded engine does is seen by tests of it, and so on."""
+    if mutation.path.startswith("vectors/edge"):
+        own, backends = [(*OF_VECTORS, "-k", "edge")], ["not served"]
+    elif mutation.path.startswith("vectors/server"):
+        own, backends = [(*OF_VECTORS, "-k", "server")], ["not embedded"]
+    elif mutation.path.startswith("vectors/"):
+        own, backends = [OF_VECTORS], ["not served", "served"]
+    else:
+        own, backends = [], ["not served", "served"]
+    return own + [(path, "-k", backend) for backend in backends for path in OF_ALL]
 
 
 def _run(tree: Path, suite: Suite) -> str | None:
@@ -131,8 +190,8 @@ def _run(tree: Path, suite: Suite) -> str | None:
     except subprocess.TimeoutExpired:
         run.kill()
         run.communicate()
-        return f"{suite[0]}: no end"
-    if run.returncode == 0:
+        return f"{suite[0]}{NO_END}"
+    if run.returncode in (0, NO_TESTS):
         return None
     failed = _FAILED.search(output)
     if run.returncode != 1 or failed is None:
@@ -144,6 +203,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.mutants", description=__doc__)
     parser.add_argument("words", nargs="*", help="parts of predicates' names")
     parser.add_argument("--processes", type=int, default=PROCESSES)
+    parser.add_argument("--record", action="store_true", help="note which test noticed")
     chosen = parser.parse_args()
     mutations = [
         each
@@ -152,23 +212,38 @@ def main() -> int:
     ]
     for mutation in mutations:
         mutation.apply((ROOT / "src" / "carrel" / mutation.path).read_text())
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="carrel-mutants-") as folder:
         trees = Trees(Path(folder), chosen.processes)
         with ThreadPoolExecutor(chosen.processes) as pool:
-            check_baseline(trees, pool)
-            outcomes = list(pool.map(lambda each: _judged(trees, each), mutations))
+            outcomes = judge_all(trees, pool, mutations)
     survivors = [each for each in outcomes if each.killed_by is None]
-    print(f"\n{len(outcomes)} predicates removed, {len(outcomes) - len(survivors)} mutants killed")
+    minutes = (time.monotonic() - started) / 60
+    killed = len(outcomes) - len(survivors)
+    print(
+        f"\n{len(outcomes)} predicates removed, {killed} mutants killed, in {minutes:.1f} minutes"
+    )
     for each in survivors:
         print(f"  SURVIVED  {each.mutation.predicate}  ({each.mutation.path})")
+    if chosen.record:
+        _record(outcomes)
     return 1 if survivors else 0
 
 
-def _judged(trees: Trees, mutation: Mutation) -> Outcome:
-    outcome = judge(trees, mutation)
-    killed_by = (outcome.killed_by or "SURVIVED").removeprefix("tests/")
-    print(f"{mutation.predicate:<46} {outcome.seconds:4.0f} s  {killed_by}", flush=True)
+def _said(outcome: Outcome, *, last: bool = False) -> Outcome:
+    if outcome.killed_by is not None or last:
+        killed_by = (outcome.killed_by or "SURVIVED").removeprefix("tests/")
+        print(f"{outcome.mutation.predicate:<56} {outcome.seconds:4.0f} s  {killed_by}", flush=True)
     return outcome
+
+
+def _record(outcomes: Iterable[Outcome]) -> None:
+    names = {mutation.predicate for mutation in MUTATIONS}
+    known = {name: killer for name, killer in _killers().items() if name in names}
+    for each in outcomes:
+        if each.killed_by and not each.killed_by.endswith(NO_END):
+            known[each.mutation.predicate] = each.killed_by
+    KILLERS.write_text(json.dumps(known, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

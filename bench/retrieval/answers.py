@@ -26,7 +26,7 @@ class Answers:
 
 async def answer(corpus: Corpus, questions: Sequence[Question]) -> Answers:
     """Ask *questions* of *corpus*, eight passages each."""
-    generator = ExtractiveGenerator(corpus.embedder, corpus.bm25)
+    generator = ExtractiveGenerator(corpus.embedder, lambda question: corpus.bm25)
     right: list[bool] = []
     words: list[int] = []
     seconds: list[float] = []

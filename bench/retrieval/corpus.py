@@ -15,8 +15,10 @@ from bench.retrieval.datasets import Span
 
 from carrel.domain.document import Chunk, ParsedDocument, Passage
 from carrel.domain.ids import DocumentId, TenantId
+from carrel.embedding.embedder import Embedder
+from carrel.embedding.keywords import Keywords, document_language
 from carrel.embedding.sparse import Bm25Encoder
-from carrel.embedding.static import StaticEmbedder
+from carrel.embedding.static import DIMENSIONS, StaticEmbedder
 from carrel.ingestion.chunk import chunk
 from carrel.ingestion.index import embedded_text
 from carrel.retrieval.fusion import FusedHit, alpha_for, fuse
@@ -33,13 +35,14 @@ class Corpus:
 
     spans: frozenset[Span]
     vectors: TenantVectors
-    embedder: StaticEmbedder
+    embedder: Embedder
     bm25: Bm25Encoder
+    keywords: Keywords | None = None  # None: every text is in the language of `bm25`
 
     async def passages(self, question: str, limit: int = 10) -> list[Passage]:
         """The best *limit* passages, best first."""
         dense = await self.embedder.embed_query(question)
-        sparse = self.bm25.embed_query(question)
+        sparse = (self.keywords or self.bm25).embed_query(question)
         hits = await self.vectors.search(dense, sparse, limit=CANDIDATES)
         best = fuse(hits, alpha=alpha_for(self.embedder.identity))[:limit]
         chunks = await self.vectors.fetch([fused.chunk_id for fused in best])
@@ -58,11 +61,11 @@ class Corpus:
 
 
 @asynccontextmanager
-async def vector_store() -> AsyncIterator[EdgeVectorStore]:
+async def vector_store(dimensions: int = DIMENSIONS) -> AsyncIterator[EdgeVectorStore]:
     """An engine on an empty folder, gone at the end."""
     with tempfile.TemporaryDirectory(prefix="carrel-bench-") as name:
         folder = Path(name)
-        process = EngineProcess(folder, StaticEmbedder().dimensions)
+        process = EngineProcess(folder, dimensions)
         await process.start()
         await process.wait_ready()
         store = EdgeVectorStore(folder)
@@ -78,10 +81,15 @@ async def index(
     tenant: str,
     documents: Mapping[str, str],
     *,
-    language: str = "english",
+    language: str | None = "english",
+    embedder: Embedder | None = None,
 ) -> Corpus:
-    """*documents*, by id, as the corpus of *tenant*. Titles are left out: they would give hints."""
-    embedder, bm25 = StaticEmbedder(), Bm25Encoder(language)
+    """*documents*, by id, as the corpus of *tenant*. Titles are left out: they would give hints.
+
+    No *language*: each text is in its own, as in the product.
+    """
+    embedder, bm25 = embedder or StaticEmbedder(), Bm25Encoder(language or "english")
+    keywords = None if language else Keywords()
     vectors = store.tenant(TenantId(tenant))
     spans: set[Span] = set()
     for name, text in documents.items():
@@ -89,7 +97,13 @@ async def index(
         spans |= {Span(name, piece.start, piece.end) for piece in chunks}
         texts = [embedded_text("", piece) for piece in chunks]
         dense = await embedder.embed_documents(texts)
-        sparse = await asyncio.to_thread(bm25.embed_documents, texts)
+        sparse = await asyncio.to_thread(
+            lambda texts=texts, chunks=chunks: (
+                keywords.embed_documents(texts, document_language([piece.text for piece in chunks]))
+                if keywords
+                else bm25.embed_documents(texts)
+            )
+        )
         await vectors.stage(
             [
                 _point(name, piece, dense[number], sparse[number])
@@ -97,7 +111,7 @@ async def index(
             ]
         )
         await vectors.publish(DocumentId(name), 1)
-    return Corpus(frozenset(spans), vectors, embedder, bm25)
+    return Corpus(frozenset(spans), vectors, embedder, bm25, keywords)
 
 
 def _point(name: str, piece: Chunk, dense, sparse) -> Point:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from bench.retrieval.datasets import Dataset, Question, Span
@@ -25,6 +26,17 @@ async def chunks_found(
     """
     questions = [q for q in dataset.questions if group in {None, q.group}]
     return await _mean(questions, search, lambda question: relevant_chunks(question, chunks))
+
+
+def renamed(dataset: Dataset, prefix: str) -> Dataset:
+    """*dataset* as a part of a larger one, where its documents' ids begin with *prefix*."""
+
+    def moved(question: Question) -> Question:
+        spans = (replace(span, document=prefix + span.document) for span in question.evidence)
+        return replace(question, evidence=tuple(spans))
+
+    documents = {prefix + name: text for name, text in dataset.documents.items()}
+    return replace(dataset, documents=documents, questions=tuple(map(moved, dataset.questions)))
 
 
 async def _mean(

@@ -18,8 +18,8 @@ from carrel.domain.errors import CarrelError, InvalidRequest, Unavailable
 from carrel.domain.ids import TenantId, new_id
 from carrel.domain.tenant import Isolation
 from carrel.embedding.embedder import Embedder
-from carrel.embedding.sparse import Bm25Encoder
-from carrel.embedding.static import StaticEmbedder
+from carrel.embedding.keywords import Keywords
+from carrel.embedding.static import importance
 from carrel.erasure.document import DocumentEraser
 from carrel.erasure.orphans import remove_orphans_hourly
 from carrel.erasure.places import Files, Points
@@ -35,9 +35,11 @@ from carrel.ingestion.parse.parser import Parser
 from carrel.ingestion.upload import Uploads
 from carrel.jobs.queue import JobQueue
 from carrel.jobs.worker import Step, Worker
+from carrel.models import dimensions_of, open_embedder, open_reranking
 from carrel.placement.homes import Homes
 from carrel.placement.mover import Mover
 from carrel.placement.moves import MoveStore
+from carrel.retrieval.rerank import Reranking
 from carrel.retrieval.search import Retriever
 from carrel.settings import Settings
 from carrel.telemetry.loop import watch_loop
@@ -56,6 +58,7 @@ if TYPE_CHECKING:  # its client takes 0.6 s to import, which only its users shou
 log = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "carrel"
+WARM_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +137,14 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     async with contextlib.AsyncExitStack() as stack:
         database = await open_database(settings, stack)
         vectors = await open_vectors(settings, stack)
-        embedder = StaticEmbedder()
+        embedder = open_embedder(settings.embedder, settings.data_dir)
         stack.push_async_callback(embedder.close)
-        bm25 = Bm25Encoder()
-        await _warm(embedder, bm25)
-        generator = open_generator(settings, embedder, bm25)
+        reranking = open_reranking(settings.reranker, settings.data_dir)
+        if reranking:
+            stack.push_async_callback(reranking.close)
+        keywords = Keywords()
+        await _warm(embedder, keywords, reranking)
+        generator = open_generator(settings, embedder, keywords)
         stack.push_async_callback(generator.close)
         ledger = Ledger(database)
         stack.push_async_callback(ledger.close)
@@ -147,10 +153,13 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         homes = open_homes(settings, database, vectors, stack)
         retriever = Retriever(
             embedder=embedder,
-            bm25=bm25,
+            keywords=keywords,
             homes=homes,
             database=database,
             candidates=settings.retrieval.candidates,
+            alpha=settings.retrieval.alpha,
+            remembered=settings.embedder.cached_queries,
+            reranking=reranking,
         )
         documents = DocumentStore(database)
         admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
@@ -171,7 +180,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
                 evidence=EvidenceFinder(
                     retriever=retriever,
                     homes=homes,
-                    conversations=open_conversations(settings, generator, bm25),
+                    conversations=open_conversations(settings, generator, keywords),
                     context_tokens=settings.llm.context_tokens,
                 ),
                 generator=generator,
@@ -198,7 +207,7 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
             chunk_overlap_tokens=chosen.chunk_overlap_tokens,
         )
         stack.push_async_callback(parser.close)
-        embedder = StaticEmbedder()
+        embedder = open_embedder(settings.embedder, settings.data_dir)
         stack.push_async_callback(embedder.close)
         queue = JobQueue(database, owner=new_id("wrk"), lease_seconds=chosen.lease_seconds)
         originals = open_originals(settings)
@@ -207,7 +216,7 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
             originals=originals,
             parser=parser,
             embedder=embedder,
-            bm25=Bm25Encoder(),
+            keywords=Keywords(),
             homes=homes,
             queue=queue,
         )
@@ -325,7 +334,7 @@ def _qdrant_server(settings: Settings, url: str) -> "QdrantServerStore":
     key, authority = settings.qdrant_api_key, settings.qdrant_ca_file
     return QdrantServerStore(
         url,
-        dimensions=settings.embedder.dimensions,
+        dimensions=dimensions_of(settings.embedder, settings.data_dir),
         api_key=key.get_secret_value() if key else None,
         collection=settings.qdrant_collection,
         grpc_port=settings.qdrant_grpc_port,
@@ -342,11 +351,11 @@ def open_originals(settings: Settings) -> Originals:
     return Originals(settings.data_dir / "originals", max_bytes=settings.ingestion.max_upload_bytes)
 
 
-def open_generator(settings: Settings, embedder: Embedder, bm25: Bm25Encoder) -> Generator:
+def open_generator(settings: Settings, embedder: Embedder, keywords: Keywords) -> Generator:
     """The model that writes answers: an upstream where one is set, else the extractive one."""
     llm = settings.llm
     if llm.base_url is None or llm.model is None:
-        return ExtractiveGenerator(embedder, bm25)
+        return ExtractiveGenerator(embedder, keywords.for_question)
     from carrel.generation.openai_compatible import OpenAICompatibleGenerator
 
     return OpenAICompatibleGenerator(
@@ -362,12 +371,12 @@ def open_generator(settings: Settings, embedder: Embedder, bm25: Bm25Encoder) ->
 
 
 def open_conversations(
-    settings: Settings, generator: Generator, bm25: Bm25Encoder
+    settings: Settings, generator: Generator, keywords: Keywords
 ) -> Conversations:
     """What makes follow-up questions stand alone: the model that writes answers, or a rule."""
     seconds = settings.llm.standalone_timeout_seconds
     model = generator if seconds and isinstance(generator, Completes) else None
-    return Conversations(bm25.terms, model, timeout_seconds=seconds)
+    return Conversations(keywords.for_question, model, timeout_seconds=seconds)
 
 
 def _prices(settings: Settings) -> Prices:
@@ -375,11 +384,21 @@ def _prices(settings: Settings) -> Prices:
     return Prices(given, free=frozenset({EXTRACTIVE}))
 
 
-async def _warm(embedder: Embedder, bm25: Bm25Encoder) -> None:
+async def _warm(embedder: Embedder, keywords: Keywords, reranking: Reranking | None) -> None:
     """Load what is loaded at first use, so that no question waits for it."""
-    await embedder.embed_query("warm")
+    try:
+        await embedder.embed_query("warm")
+    except Unavailable as error:
+        log.warning("the embedder does not answer yet: %s", error)
+    if reranking:
+        try:
+            await reranking.try_once(timeout_seconds=WARM_SECONDS)
+        except (CarrelError, TimeoutError) as error:
+            log.warning("answers come without reranking for now: %s", error)
     embedder.count_tokens("warm")
-    bm25.embed_query("warm")
+    keywords.embed_query("warm")
+    # Words are weighed with the default embedder's weights, whichever embedder is set.
+    await asyncio.to_thread(importance, "warm")
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -15,8 +15,6 @@ from typing import Annotated, Literal
 from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     FilePath,
     SecretStr,
@@ -25,6 +23,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
+
+from carrel.model_settings import EmbedderSettings, RerankerSettings, Section
 
 PREFIX = "CARREL_"
 ENV_FILE = ".env"
@@ -41,12 +41,6 @@ def _with_scheme(url: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_with_scheme)]
-
-
-class Section(BaseModel):
-    """A group of settings."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LlmSettings(Section):
@@ -67,19 +61,6 @@ class LlmSettings(Section):
     standalone_timeout_seconds: float = Field(
         default=3, ge=0, description="to make a follow-up question stand alone; 0: by rule alone"
     )
-
-
-class EmbedderSettings(Section):
-    """What turns text into dense vectors."""
-
-    kind: Literal["static"] = Field(
-        default="static", description="static: WordLlama, 256 dimensions"
-    )
-
-    @property
-    def dimensions(self) -> int:
-        """The length of its vectors, known before the model is loaded."""
-        return 256
 
 
 class IngestionSettings(Section):
@@ -104,6 +85,9 @@ class RetrievalSettings(Section):
 
     candidates: int = Field(
         default=100, ge=1, le=1000, description="length of each list before fusion"
+    )
+    alpha: float | None = Field(
+        default=None, ge=0, le=1, description="share of keywords in the fused score"
     )
 
 
@@ -181,6 +165,7 @@ class Settings(BaseSettings):
     )
     llm: LlmSettings = LlmSettings()
     embedder: EmbedderSettings = EmbedderSettings()
+    reranker: RerankerSettings = RerankerSettings()
     ingestion: IngestionSettings = IngestionSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     log: LogSettings = LogSettings()
@@ -249,6 +234,8 @@ def load_settings(environment: Mapping[str, str | None] | None = None) -> Settin
 def _check_together(settings: Settings) -> None:
     if settings.llm.base_url and not settings.llm.model:
         raise SettingsError("CARREL_LLM__BASE_URL is set: set CARREL_LLM__MODEL, too")
+    if fault := settings.embedder.fault() or settings.reranker.fault():
+        raise SettingsError(fault)
     if settings.ingestion.chunk_overlap_tokens >= settings.ingestion.chunk_tokens:
         raise SettingsError(
             "CARREL_INGESTION__CHUNK_OVERLAP_TOKENS must be less than "

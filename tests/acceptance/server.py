@@ -17,7 +17,7 @@ import aiohttp
 from yarl import URL
 
 ADMIN_KEY = "Zk4-acceptance-tests-only-9fQ2xW7rT1"
-READY_SECONDS = 30
+READY_SECONDS = 60
 
 
 @dataclass

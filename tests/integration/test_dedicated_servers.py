@@ -60,7 +60,7 @@ async def park(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 async def test_a_dedicated_server_is_opened_with_its_own_address_key_and_authority(
     park: Park,
 ) -> None:
-    store = await open_dedicated(park.settings, "eu-1")
+    store = open_dedicated(park.settings, "eu-1")
     ours = store.tenant(OURS)
     await ours.stage([wide(point(A))])
     await ours.publish(A, 1)
@@ -71,15 +71,15 @@ async def test_a_dedicated_server_is_opened_with_its_own_address_key_and_authori
 
 
 async def test_a_server_that_is_not_named_is_not_opened(park: Park) -> None:
-    with pytest.raises(KeyError):
-        await open_dedicated(park.settings, "eu-2")
+    with pytest.raises(Unavailable, match="not configured"):
+        open_dedicated(park.settings, "eu-2")
 
 
 @pytest.mark.parametrize(("name", "says"), [("no-ca", "not of an authority"), ("no-key", "key")])
 async def test_nothing_of_the_shared_server_is_used_for_a_dedicated_one(
     park: Park, name: str, says: str
 ) -> None:
-    store = await open_dedicated(park.settings, name)
+    store = open_dedicated(park.settings, name)
     with pytest.raises(Unavailable, match=says):
         await store.ping()
     await store.close()

@@ -39,6 +39,8 @@ class Tally:
 
     operations: int = 0
     passages: int = 0
+    moves: int = 0
+    erasures: int = 0
     foreign: list[str] = field(default_factory=list)
 
     def look(self, body: str, own: str) -> None:

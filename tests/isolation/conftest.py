@@ -7,24 +7,28 @@ from pathlib import Path
 import aiohttp
 import pytest
 from tests.acceptance.server import ADMIN_KEY, Client, Server, running
-from tests.isolation.stack import Api, Backend, opened
+from tests.isolation.backends import EMBEDDED, Backend, served
+from tests.isolation.stack import Api, opened
 from tests.isolation.tally import pytest_terminal_summary
 
 __all__ = ["pytest_terminal_summary"]  # a hook of pytest's
 
-# Another backend is one more entry; all attacks are then made on it, too.
-BACKENDS = (Backend("edge-sqlite"),)
 
-
-@pytest.fixture(scope="session", params=BACKENDS, ids=str)
-def backend(request: pytest.FixtureRequest) -> Backend:
-    return request.param
+@pytest.fixture(scope="session", params=["embedded", "served"])
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Another backend is one more name; all attacks are then made on it, too."""
+    if request.param == "embedded":
+        yield EMBEDDED
+        return
+    with served() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
 def server(backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server for all attacks over HTTP."""
-    with running(tmp_path_factory.mktemp("attacked"), backend.environment) as started:
+    folder = tmp_path_factory.mktemp("attacked")
+    with running(folder, asyncio.run(backend.environment(folder / "data"))) as started:
         yield started
 
 

@@ -3,21 +3,25 @@
 The victim's name, key names, titles, texts and metadata hold its canary.
 """
 
+import asyncio
 import json
-import re
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
+from sqlalchemy import insert, select, update
 from tests.acceptance.server import ADMIN_KEY, Client, Server
 from tests.isolation.canary import canaries_in, new_canary, question_about, text_about
 from tests.isolation.routes import Route
 from yarl import URL
 
+from carrel.database.engine import Database
+from carrel.database.tables import keys, moves, versions
+from carrel.domain.ids import new_id
 from carrel.domain.key import TENANT_SCOPES
 from carrel.tenancy.keys import new_secret
 
@@ -48,9 +52,10 @@ class Party:
 class Matrix:
     """A victim and an attacker on one server, and requests of all kinds of callers."""
 
-    def __init__(self, session: aiohttp.ClientSession, server: Server) -> None:
+    def __init__(self, session: aiohttp.ClientSession, server: Server, database: Database) -> None:
         self._session = session
         self._server = server
+        self._database = database
         self._admin = Client(session, server.url, ADMIN_KEY)
         self.combinations = 0
 
@@ -59,9 +64,11 @@ class Matrix:
         self.attacker = await self._party()
         self.before = await self._seen_by_victim()
 
-    async def send(self, route: Route, key: str | None, some_id: str) -> Answer:
-        """One request, with *some_id* wherever the route takes one."""
-        path = re.sub(r"\{\w+\}", quote(some_id, safe="/"), route.path)
+    async def send(self, route: Route, key: str | None, *ids: str) -> Answer:
+        """One request with *ids* in the path, and the last of them wherever else one is taken."""
+        path, some_id = route.path, ids[-1]
+        for name, value in zip(route.parameters, ids, strict=True) if route.parameters else ():
+            path = path.replace(f"{{{name}}}", quote(value, safe="/"))
         query = "?" + urlencode(route.query(some_id)) if route.query else ""
         headers = dict(route.headers(some_id)) if route.headers else {}
         if key is not None:
@@ -74,17 +81,25 @@ class Matrix:
         ) as response:
             return Answer(response.status, await response.text(), str(response.headers))
 
+    async def send_own(self, route: Route, key: str | None) -> Answer:
+        """One request about what is the victim's."""
+        ids = self.victim.ids
+        leading = [ids["tenant"]] * (len(route.parameters) - 1)
+        return await self.send(route, key, *leading, ids[route.own])
+
     async def attack(self, route: Route) -> None:
-        """Every caller who must not, with every id of the victim."""
+        """Every caller who must not, with every id of the victim in every place."""
+        places = max(1, len(route.parameters))
         for caller, (key, expected) in self._callers(route).items():
-            for kind, some_id in self.victim.ids.items():
-                answer = await self.send(route, key, some_id)
+            for kinds in product(self.victim.ids, repeat=places):
+                ids = [self.victim.ids[kind] for kind in kinds]
+                answer = await self.send(route, key, *ids)
                 self.combinations += 1
-                where = f"{route.name} as {caller} with the victim's {kind}: {answer}"
-                assert answer.status == _expected(route, expected, kind), where
-                self._check_silence(answer, some_id, where)
+                where = f"{route.name} as {caller} with the victim's {kinds}: {answer}"
+                assert answer.status == _expected(route, expected, kinds), where
+                self._check_silence(answer, ids, where)
                 if answer.status == 404 and route.plane == "tenant":
-                    await self._check_like_absent(route, key, answer, some_id)
+                    await self._check_like_absent(route, key, answer, ids[-1])
 
     def pairs(self, routes: Sequence[Route]) -> int:
         """How many callers there are on all routes together."""
@@ -117,8 +132,10 @@ class Matrix:
             callers["an administrator"] = (ADMIN_KEY, 403)
         return callers
 
-    def _check_silence(self, answer: Answer, some_id: str, where: str) -> None:
-        said = (answer.text + answer.headers).replace(some_id, "…")
+    def _check_silence(self, answer: Answer, sent: Sequence[str], where: str) -> None:
+        said = answer.text + answer.headers
+        for some_id in sent:
+            said = said.replace(some_id, "…")
         assert self.victim.canary not in said, where
         assert canaries_in(said) <= {self.attacker.canary}, where
         for kind, each in self.victim.ids.items():
@@ -134,7 +151,9 @@ class Matrix:
     async def _seen_by_victim(self) -> Any:
         victim = Client(self._session, self._server.url, self.victim.keys["full"])
         tenant, keys = f"/admin/tenants/{self.victim.id}", f"/admin/tenants/{self.victim.id}/keys"
-        seen = [await self._admin.get(tenant), await self._admin.get(keys)]
+        erasures = f"/admin/erasures?tenant_id={self.victim.id}"
+        places = (tenant, keys, f"{tenant}/moves", erasures)
+        seen = [await self._admin.get(place) for place in places]
         seen.append(await victim.get("/v1/documents"))
         seen.append(await victim.post("/v1/search", {"query": question_about("refunds")}))
         seen.append(await victim.get("/v1/usage"))
@@ -152,13 +171,15 @@ class Matrix:
             made[f"no {scope}"] = await self._key(tenant["id"], scope, scopes=others)
         status, _ = await self._admin.call("DELETE", f"/admin/keys/{made['revoked']['id']}")
         assert status == 204
-        self._expire(made["expired"]["id"])
+        await self._expire(made["expired"]["id"])
         client = Client(self._session, self._server.url, made["full"]["secret"])
         document, original, chunk = await self._upload(client, canary)
         ids = {
             "document": document,
             "document named by it": f"named-{canary[6:]}",
             "tenant": tenant["id"],
+            "move": await self._move(tenant["id"], canary),
+            "erasure": await self._erasure(tenant["id"], client, canary),
             "key": made["full"]["id"],
             "revoked key": made["revoked"]["id"],
             "key's prefix": made["full"]["prefix"],
@@ -184,10 +205,43 @@ class Matrix:
         status, found = await client.post("/v1/search", {"query": question_about("refunds")})
         assert status == 200
         chunk = next(h["chunk_id"] for h in found["hits"] if h["document_id"] == document["id"])
-        with sqlite3.connect(self._server.data_dir / "carrel.db") as database:
-            query = "SELECT original FROM versions WHERE document_id = ?"
-            (original,) = database.execute(query, [document["id"]]).fetchone()
-        return document["id"], original, chunk
+        query = select(versions.c.original).where(versions.c.document_id == document["id"])
+        [row] = await self._database.fetch(query)
+        return document["id"], row.original, chunk
+
+    async def _move(self, tenant_id: str, canary: str) -> str:
+        """A move that is over; a real one takes as long as the longest search."""
+        move_id, now = new_id("mov"), datetime.now(UTC)
+        async with self._database.write() as connection:
+            await connection.execute(
+                insert(moves).values(
+                    id=move_id,
+                    tenant_id=tenant_id,
+                    isolation="collection",
+                    status="failed",
+                    progress=0.5,
+                    report={},
+                    error=f"the document {canary} is not whole",
+                    created_at=now,
+                    updated_at=now,
+                )
+            )
+        return move_id
+
+    async def _erasure(self, tenant_id: str, client: Client, canary: str) -> str:
+        """The report on a document that was deleted."""
+        name = f"deleted-{canary}"
+        text = {"text": text_about("refunds", canary), "document_id": name}
+        status, _ = await client.post("/v1/documents?wait=30", text)
+        assert status == 202
+        status, _ = await client.call("DELETE", f"/v1/documents/{name}")
+        assert status == 204
+        async with asyncio.timeout(30):
+            while True:
+                _, found = await self._admin.get(f"/admin/erasures?tenant_id={tenant_id}")
+                if found["data"] and found["data"][0]["status"] == "done":
+                    return found["data"][0]["id"]
+                await asyncio.sleep(0.05)
 
     async def _key(self, tenant_id: str, name: str, **more: Any) -> dict[str, Any]:
         status, made = await self._admin.post(
@@ -204,22 +258,22 @@ class Matrix:
         assert status == 200
         return made["secret"]
 
-    def _expire(self, key_id: str) -> None:
-        past = (datetime.now(UTC) - timedelta(seconds=1)).strftime("%Y-%m-%d %H:%M:%S.%f")
-        with sqlite3.connect(self._server.data_dir / "carrel.db", timeout=10) as database:
-            changed = database.execute(
-                "UPDATE keys SET expires_at = ? WHERE id = ?", [past, key_id]
+    async def _expire(self, key_id: str) -> None:
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        async with self._database.write() as connection:
+            changed = await connection.execute(
+                update(keys).where(keys.c.id == key_id).values(expires_at=past)
             )
             assert changed.rowcount == 1
 
 
-def _expected(route: Route, status: int, kind: str) -> int:
+def _expected(route: Route, status: int, kinds: Sequence[str]) -> int:
     # A model's name belongs to the server: it is the one id that every tenant may know.
-    if kind == "model" and "{model}" in route.path and status == 404:
+    if "model" in kinds and "{model}" in route.path and status == 404:
         return 200
     # Ids of documents may hold a slash; elsewhere it makes a path that is no route.
-    one_segment = "{tenant_id}" in route.path or "{key_id}" in route.path
-    return 404 if kind == "path" and one_segment else status
+    one_segment = route.plane == "admin" and bool(route.parameters)
+    return 404 if "path" in kinds and one_segment else status
 
 
 def _essence(answer: Answer, some_id: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a tenant may do, as values: a state machine draws them, and `Park` carries them out."""
+"""What callers may do, as values: a state machine draws them, and `Park` carries them out."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,42 +16,58 @@ DOCUMENT_IDS = (
     normalize("NFC", "café"),
     normalize("NFD", "café"),
 )
+# The groups of each tenant's callers; the last of them sees every document.
+SIGHTS: tuple[tuple[str, ...], ...] = ((), ("red",), ("red", "blue"))
+GROUPS = ((), ("red",), ("blue",), ("red", "blue"))
 METADATA_FIELDS = ("lang", "year", "at", "tenant_id", "visible_to", "document_id", "facts")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """One of the callers of one of the tenants."""
+
+    tenant: int
+    sight: int
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return SIGHTS[self.sight]
 
 
 @dataclass(frozen=True)
 class Upload:
     """Make or replace a document; unless it waits, searches may show either version after it."""
 
-    tenant: int
+    caller: Caller
     document_id: str
     subject: str
+    groups: tuple[str, ...]
     metadata: dict[str, Any]
     waits: bool
 
 
 @dataclass(frozen=True)
 class Delete:
-    tenant: int
+    caller: Caller
     document_id: str
 
 
 @dataclass(frozen=True)
 class Get:
-    tenant: int
+    caller: Caller
     document_id: str
 
 
 @dataclass(frozen=True)
 class List:
-    tenant: int
+    caller: Caller
     limit: int
     after: str | None
 
 
 @dataclass(frozen=True)
 class Search:
-    tenant: int
+    caller: Caller
     subject: str
     top_k: int
     where: Any
@@ -59,29 +75,43 @@ class Search:
 
 @dataclass(frozen=True)
 class Ask:
-    tenant: int
+    caller: Caller
     subject: str
     route: Literal["query", "chat"]
     stream: bool
     where: Any = field(default=None)
 
 
-Operation = Upload | Delete | Get | List | Search | Ask
+@dataclass(frozen=True)
+class Move:
+    """An administrator has the caller's tenant moved to the other tier, unless it is on its way."""
+
+    caller: Caller
+
+
+Operation = Upload | Delete | Get | List | Search | Ask | Move
 Write = Upload | Delete
 
 
+def callers(tenants: int) -> st.SearchStrategy[Caller]:
+    """A caller of one of so many tenants."""
+    return st.builds(Caller, st.integers(0, tenants - 1), st.integers(0, len(SIGHTS) - 1))
+
+
 def operations(tenants: int) -> st.SearchStrategy[Operation]:
-    """One operation of one of so many tenants; one in six writes."""
-    who = st.integers(0, tenants - 1)
+    """One operation of a caller of one of so many tenants; one in six writes."""
+    who = callers(tenants)
     document = st.sampled_from(DOCUMENT_IDS)
     subject = st.sampled_from(SUBJECTS)
-    upload = st.builds(Upload, who, document, subject, _metadata(), st.booleans())
+    groups = st.just(()) | st.sampled_from(GROUPS)
+    upload = st.builds(Upload, who, document, subject, groups, _metadata(), st.booleans())
     search = st.builds(Search, who, subject, st.integers(1, 50), _filters())
     ask = st.builds(
         Ask, who, subject, st.sampled_from(["query", "chat"]), st.booleans(), _filters()
     )
     return st.one_of(
         upload,
+        st.builds(Move, who),
         st.builds(Delete, who, document),
         st.builds(Get, who, document),
         st.builds(List, who, st.integers(1, 20), st.none() | document),

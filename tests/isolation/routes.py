@@ -4,6 +4,7 @@
 one of the two and not in the other fails.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,7 +32,8 @@ class Route:
     body: Body | None = None
     query: Callable[[str], Mapping[str, str]] | None = None
     headers: Callable[[str], Mapping[str, str]] | None = None
-    # Which of the victim's ids make the call succeed for those who may: keys of `Ids`.
+    # Which of the victim's ids makes the call succeed for those who may, in the last of the path's
+    # parameters; in the one before goes the victim's own.
     own: str = "document"
 
     @property
@@ -45,9 +47,14 @@ class Route:
         return "admin" if self.scope == "admin" else "tenant"
 
     @property
+    def parameters(self) -> list[str]:
+        """Those of the path, in their order."""
+        return re.findall(r"\{(\w+)\}", self.path)
+
+    @property
     def takes_ids(self) -> bool:
         makers = (self.body, self.query, self.headers)
-        return "{" in self.path or any(maker is not None for maker in makers)
+        return bool(self.parameters) or any(maker is not None for maker in makers)
 
 
 def _chat(some_id: str) -> dict[str, Any]:
@@ -115,9 +122,33 @@ ROUTES = (
         lambda i: {"name": i},
         own="tenant",
     ),
+    Route(
+        "GET", "/admin/erasures", "admin", 200, 403, query=lambda i: {"tenant_id": i, "after": i}
+    ),
+    Route("GET", "/admin/erasures/{erasure_id}", "admin", 200, 403, own="erasure"),
+    Route("GET", "/admin/tenants/{tenant_id}/moves", "admin", 200, 403, own="tenant"),
+    Route("GET", "/admin/tenants/{tenant_id}/moves/{move_id}", "admin", 200, 403, own="move"),
+    Route(
+        "POST",
+        "/admin/tenants/{tenant_id}/moves",
+        "admin",
+        202,
+        403,
+        lambda i: {"isolation": "collection"},
+        own="tenant",
+    ),
     Route("GET", "/livez", None, 200, 200, query=lambda i: {"tenant_id": i}),
     Route("GET", "/readyz", None, 200, 200, query=lambda i: {"tenant_id": i}),
     Route("GET", "/metrics", None, 200, 200, query=lambda i: {"tenant_id": i}),
     Route("DELETE", "/admin/keys/{key_id}", "admin", 204, 403, own="key"),
-    Route("DELETE", "/admin/tenants/{tenant_id}", "admin", 204, 403, own="tenant"),
+    # The move just begun is not over before the erasure waits for it.
+    Route(
+        "DELETE",
+        "/admin/tenants/{tenant_id}",
+        "admin",
+        202,
+        403,
+        query=lambda i: {"wait": "0"},
+        own="tenant",
+    ),
 )

@@ -8,36 +8,30 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from unittest.mock import patch
 from urllib.parse import quote
 
 from fastapi import FastAPI
 from sqlalchemy import update
+from tests.acceptance.server import ADMIN_KEY
+from tests.isolation.backends import Backend, settings_of
 from tests.isolation.canary import new_canary
 
 from carrel.asgi import create_app
 from carrel.database.tables import jobs
 from carrel.domain.ids import KeyId, TenantId
 from carrel.domain.key import Scope
+from carrel.domain.tenant import Isolation
 from carrel.jobs.worker import Worker
-from carrel.services import Services, engine_folder, open_services, open_worker
+from carrel.placement.homes import Homes
+from carrel.placement.moves import ENDED, Move
+from carrel.services import Services, check_vectors, engine_folder, open_services, open_worker
 from carrel.settings import Settings
 from carrel.vectors.edge.process import EngineProcess
-
-
-@dataclass(frozen=True)
-class Backend:
-    """What stores vectors and metadata: a name, and the settings that choose it."""
-
-    name: str
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return self.name
 
 
 @dataclass(frozen=True)
@@ -92,6 +86,10 @@ class Api:
         await self.app(scope, exchange.receive, exchange.send)
         return Reply(exchange.status, b"".join(exchange.pieces).decode())
 
+    async def administer(self, method: str, path: str, **options: Any) -> Reply:
+        """The reply to an administrator."""
+        return await self.call(method, f"/admin/{path}", key=ADMIN_KEY, **options)
+
     async def do_one_job(self) -> str | None:
         """Carry out the oldest job, in a stack that is not working; its kind."""
         job = await self.worker._claim()
@@ -132,13 +130,19 @@ class _Exchange:
 
 @dataclass(frozen=True)
 class Tenant:
-    """A tenant with a key that may do everything a tenant's key may."""
+    """A tenant with a key that may do everything a tenant's key may, within the key's groups."""
 
     api: Api
     id: TenantId
     key_id: KeyId
     key: str
     canary: str
+    groups: tuple[str, ...] = ()
+
+    async def in_groups(self, *groups: str) -> "Tenant":
+        """The same tenant, to a caller of *groups*."""
+        made = await self.api.services.keys.create(self.id, groups=groups)
+        return replace(self, key_id=made.key.id, key=made.secret, groups=groups)
 
     async def call(self, method: str, path: str, **options: Any) -> Reply:
         return await self.api.call(method, path, key=self.key, **options)
@@ -147,6 +151,16 @@ class Tenant:
         body = {"document_id": document_id, "text": text, **more}
         return await self.call("POST", "/v1/documents", body=body, query=f"wait={wait}")
 
+    async def move(self, isolation: Isolation) -> Move:
+        """The move to a tier, once it has come to its end."""
+        store = self.api.services.moves
+        move = await store.start(self.id, isolation)
+        async with asyncio.timeout(60):
+            while move.status not in ENDED:
+                await asyncio.sleep(0.01)
+                move = await store.get(self.id, move.id)
+        return move
+
     async def search(self, query: str, **more: Any) -> Reply:
         return await self.call("POST", "/v1/search", body={"query": query, **more})
 
@@ -154,12 +168,23 @@ class Tenant:
         return await self.call("POST", "/v1/query", body={"question": question, **more})
 
 
-async def new_tenant(api: Api, *, scopes: tuple[Scope, ...] | None = None) -> Tenant:
+async def new_tenant(
+    api: Api, isolation: Isolation = "shared", *, scopes: tuple[Scope, ...] | None = None
+) -> Tenant:
     canary = new_canary()
-    tenant = await api.services.tenants.create(f"Tenant {canary}")
+    tenant = await api.services.tenants.create(f"Tenant {canary}", isolation)
     chosen = {} if scopes is None else {"scopes": scopes}
     made = await api.services.keys.create(tenant.id, name=f"Key {canary}", **chosen)
     return Tenant(api, tenant.id, made.key.id, made.secret, canary)
+
+
+def homes(api: Api) -> Homes:
+    """Where tenants' points are, as the database says at this moment."""
+
+    def no_server(name: str) -> NoReturn:
+        raise AssertionError(f"there is no server {name}")
+
+    return Homes(api.services.database, api.services.vectors, no_server)
 
 
 @contextlib.asynccontextmanager
@@ -168,35 +193,55 @@ async def opened(folder: Path, backend: Backend, *, working: bool = True) -> Asy
 
     Unless it is *working*, jobs wait until `Api.do_one_job`.
     """
-    environment = {
-        "CARREL_DATA_DIR": str(folder),
-        "CARREL_INGESTION__CONCURRENCY": "4",
-        **backend.environment,
-    }
-    with patch.dict("os.environ", environment):
-        settings = Settings(_env_file=None)
+    settings = settings_of(
+        {
+            "CARREL_ADMIN_KEY": ADMIN_KEY,
+            "CARREL_INGESTION__CONCURRENCY": "4",
+            **await backend.environment(folder),
+        }
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_impatient())
+        await stack.enter_async_context(_vectors(settings))
+        services = await stack.enter_async_context(open_services(settings))
+        worker = await stack.enter_async_context(open_worker(settings))
+        app = create_app(settings)
+        app.state.services = services
+        tasks = [asyncio.create_task(worker.run())] if working else []
+        yield Api(app, services, worker)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _vectors(settings: Settings) -> AsyncIterator[None]:
+    """What the supervisor of a server starts, or makes ready."""
+    if settings.qdrant_url is not None:
+        await check_vectors(settings)
+        yield
+        return
     engine = EngineProcess(engine_folder(settings), settings.embedder.dimensions)
     await engine.start()
     try:
         await engine.wait_ready()
-        async with open_services(settings) as services, open_worker(settings) as worker:
-            app = create_app(settings)
-            app.state.services = services
-            with _impatient():
-                tasks = [asyncio.create_task(worker.run())] if working else []
-                yield Api(app, services, worker)
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+        yield
     finally:
         await engine.stop()
 
 
 @contextlib.contextmanager
 def _impatient():
-    """Look for jobs and finished documents more often: thousands of uploads wait for both."""
+    """Wait less: thousands of uploads and hundreds of moves do.
+
+    A search in the home that its tenant has left may still take as long as a slow machine needs.
+    """
     with (
         patch("carrel.jobs.worker.IDLE_SECONDS", 0.005),
+        patch("carrel.jobs.queue.PAUSE_SECONDS", 0.005),
         patch("carrel.ingestion.documents.LONGEST_PAUSE_SECONDS", 0.02),
+        patch("carrel.placement.homes.REMEMBERED_SECONDS", 0.05),
+        patch("carrel.placement.mover.REMEMBERED_SECONDS", 0.05),
+        patch("carrel.placement.mover.LONGEST_SEARCH_SECONDS", 1.0),
     ):
         yield

@@ -173,7 +173,7 @@ async def test_one_tenant_is_read_changed_and_removed(pair: tuple[Tenant, Tenant
     await store.change(theirs.id, name="Renamed", status="suspended")
     unchanged = await store.get(ours.id)
     assert (unchanged.name, unchanged.status) == (f"Tenant {ours.canary}", "active")
-    await store.remove(theirs.id)
+    await ours.api.services.erase_tenant(theirs.id, wait_seconds=30)
     assert (await store.get(ours.id)).id == ours.id
     with pytest.raises(NotFound):
         await store.get(theirs.id)

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from tests.isolation.backends import Backend
 from tests.isolation.canary import question_about, text_about
-from tests.isolation.stack import Backend, new_tenant, opened
+from tests.isolation.stack import new_tenant, opened
 
 QUESTION = question_about("refunds")
 

@@ -6,8 +6,9 @@ from unittest.mock import patch
 
 import pytest
 from sqlalchemy import func, select
+from tests.isolation.backends import Backend
 from tests.isolation.canary import question_about, text_about
-from tests.isolation.stack import Api, Backend, Tenant, new_tenant, opened
+from tests.isolation.stack import Api, Tenant, new_tenant, opened
 
 from carrel.database.tables import chunks, metadata, versions
 from carrel.domain.ids import TenantId

@@ -8,14 +8,16 @@ import json
 import random
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from tests.acceptance.server import Client, Server, new_tenant
 from tests.isolation.canary import SUBJECTS, new_canary, question_about, text_about
-from tests.isolation.stack import Api, Tenant
+from tests.isolation.stack import Api, Tenant, homes
 from tests.isolation.stack import new_tenant as tenant_of
 from tests.isolation.tally import TALLY
 
+from carrel.domain.tenant import Isolation
 from carrel.embedding.sparse import Bm25Encoder
 from carrel.vectors.store import Hits
 
@@ -67,8 +69,35 @@ async def test_erasing_a_neighbour_changes_nothing(api: Api) -> None:
     ours, theirs = await tenant_of(api), await tenant_of(api)
     await asyncio.gather(_fill(ours), _fill(theirs))
     before = [await _everything(ours, question) for question in QUESTIONS]
-    await api.services.erase_tenant(theirs.id)
+    erasure = await api.services.erase_tenant(theirs.id, wait_seconds=30)
+    assert erasure.status == "done"
     assert [await _everything(ours, question) for question in QUESTIONS] == before
+
+
+@pytest.mark.parametrize("tier", ["shared", "collection"])
+async def test_no_score_changes_by_a_bit_while_a_neighbour_moves_between_tiers(
+    api: Api, record_property: Callable[[str, object], None], tier: Isolation
+) -> None:
+    ours, theirs = await tenant_of(api, tier), await tenant_of(api)
+    await asyncio.gather(_fill(ours), _fill(theirs))
+    before = [await _everything(ours, question) for question in QUESTIONS]
+    theirs_before = [(await theirs.search(question)).json for question in QUESTIONS]
+    compared = 0
+    with patch("carrel.placement.mover.LONGEST_SEARCH_SECONDS", 0.1):
+        for there in ("collection", "shared") * 2:
+            moving = asyncio.create_task(theirs.move(there))
+            while not moving.done():
+                for question, expected in zip(QUESTIONS, before, strict=True):
+                    assert await _everything(ours, question) == expected
+                    compared += 1
+            assert moving.result().status == "done", moving.result()
+    # The neighbour, too, finds in the end what it found.
+    assert [(await theirs.search(question)).json for question in QUESTIONS] == theirs_before
+    record_property(
+        TALLY,
+        f"{compared} searches and answers in the tier {tier}, the same to the bit while a "
+        "neighbour moved to a collection of its own and back, twice",
+    )
 
 
 async def test_answers_over_http_are_the_same_whatever_a_neighbour_does(
@@ -113,7 +142,9 @@ async def _fill(tenant: Tenant) -> None:
 async def _everything(tenant: Tenant, question: str) -> tuple[Hits, Any, Any]:
     """Both lists of the store as they come, the passages, and the answer."""
     services = tenant.api.services
-    hits = await services.vectors.tenant(tenant.id).search(
+    home = await homes(tenant.api).find(tenant.id)
+    vectors = services.vectors.tenant(tenant.id, collection=home.collection)
+    hits = await vectors.search(
         await services.embedder.embed_query(question),
         Bm25Encoder().embed_query(question),
         limit=100,

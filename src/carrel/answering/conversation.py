@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 from carrel.answering.links import addresses
 from carrel.domain.answer import Message
 from carrel.domain.errors import Unavailable
+from carrel.embedding.sparse import Bm25Encoder
 from carrel.generation.generator import Finish
 from carrel.retrieval.context import tokens_of
 
@@ -90,16 +91,16 @@ class Completes(Protocol):
 
 
 class Conversations:
-    """Makes questions stand alone. *terms* gives a text's stems; *model* is optional."""
+    """Makes questions stand alone. *encoder* gives the stemmer of a text; *model* is optional."""
 
     def __init__(
         self,
-        terms: Callable[[str], Stems],
+        encoder: Callable[[str], Bm25Encoder],
         model: Completes | None = None,
         *,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        self._terms = terms
+        self._encoder = encoder
         self._model = model
         self._timeout_seconds = timeout_seconds
 
@@ -109,9 +110,10 @@ class Conversations:
         Only then is the model asked. It never raises for the model's sake.
         """
         earlier = [turn.content for turn in history if turn.role == "user"]
-        if not earlier or not leaves_out(question, self._terms):
+        terms = self._encoder(" ".join([*earlier[-_EARLIER:], question])).terms
+        if not earlier or not leaves_out(question, terms):
             return Standalone(question)
-        ruled = by_rule(question, earlier, self._terms)
+        ruled = by_rule(question, earlier, terms)
         if self._model is None:
             return Standalone(ruled)
         messages = _messages(question, history)
@@ -122,18 +124,9 @@ class Conversations:
             log.info("the question was made to stand alone by rule: %s", type(error).__name__)
             # What was read is paid for, though nothing came of it.
             return Standalone(ruled, sum(tokens_of(each.content) for each in messages))
-        written = self._accepted(text, question, history) or ruled
+        said = " ".join([question, *(turn.content for turn in history)])
+        written = _accepted(text, terms(said), terms) or ruled
         return Standalone(written, finish.prompt_tokens, finish.completion_tokens)
-
-    def _accepted(self, text: str, question: str, history: Sequence[Message]) -> str | None:
-        """The question that the model wrote, if it is one and is about the conversation."""
-        line = text.strip().strip('"“”').strip()
-        if not line or "\n" in line or len(line) > _LONGEST or any(addresses(line)):
-            return None
-        said = self._terms(" ".join([question, *(turn.content for turn in history)]))
-        written = self._terms(line)
-        # Words from nowhere are an answer, or somebody's instruction.
-        return line if written and len(written - said) <= len(written) / 4 else None
 
 
 def leaves_out(question: str, terms: Callable[[str], Stems]) -> bool:
@@ -170,6 +163,16 @@ def recent(history: Sequence[Message], tokens: int) -> list[Message]:
             if left >= 0:
                 kept.append(turn)
     return kept[::-1]
+
+
+def _accepted(text: str, said: Stems, terms: Callable[[str], Stems]) -> str | None:
+    """The question that a model wrote, if it is one and made of what was *said*."""
+    line = text.strip().strip('"“”').strip()
+    if not line or "\n" in line or len(line) > _LONGEST or any(addresses(line)):
+        return None
+    written = terms(line)
+    # Words from nowhere are an answer, or somebody's instruction.
+    return line if written and len(written - said) <= len(written) / 4 else None
 
 
 def _carried(previous: str, question: str, terms: Callable[[str], Stems]) -> str:

@@ -6,6 +6,7 @@ reader leaves: tokens that were written are accounted for.
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from carrel.answering.checks import AnswerChecks
@@ -103,7 +104,9 @@ class Pipeline:
         metrics.checked_out.labels("marks").inc(draft.checks.marks)
         for stage, milliseconds in stages.milliseconds.items():
             metrics.stage_seconds.labels(stage).observe(milliseconds / 1000)
-        usage = draft.usage(self._embedder, self._prices)
+        usage = _with_embedding(
+            draft.usage(self._embedder, self._prices), self._embedder, self._prices
+        )
         self._ledger.record(
             UsageEvent(
                 request_id=question.request_id,
@@ -117,6 +120,16 @@ class Pipeline:
             )
         )
         return usage
+
+
+def _with_embedding(usage: TokenUsage, embedder: Embedder, prices: Prices) -> TokenUsage:
+    """*usage* with what its embedded tokens cost; unknown, where the model's price is."""
+    if embedder.priced_as is None or not usage.embedding_tokens:
+        return usage
+    cost = prices.cost(embedder.priced_as, usage.embedding_tokens, 0)
+    if cost is None or usage.cost_micro_usd is None:
+        return replace(usage, cost_micro_usd=None)
+    return replace(usage, cost_micro_usd=usage.cost_micro_usd + cost)
 
 
 class _Draft:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -60,6 +61,7 @@ async def _examine(settings: "Settings") -> dict[str, Finding]:
         "vectors": _vectors,
         **{f"vectors, {name}": _dedicated(name) for name in settings.qdrant_servers},
         "embedder": _embedder,
+        "reranker": _reranker,
         "answers": _llm,
     }
     return {name: await check(settings) for name, check in checks.items()}
@@ -147,11 +149,50 @@ async def _qdrant(settings: "Settings", name: str | None, url: str, advice: str)
 
 
 async def _embedder(settings: "Settings") -> Finding:
-    from carrel.embedding.static import StaticEmbedder
+    from carrel.domain.errors import CarrelError
+    from carrel.models import open_embedder
 
-    embedder = StaticEmbedder()
-    await embedder.embed_query("Does it work?")
-    return Finding("ok", f"{embedder.identity}, in the package; nothing is downloaded")
+    try:
+        embedder = open_embedder(settings.embedder, settings.data_dir)
+    except CarrelError as error:
+        return Finding("bad", error.message, "check CARREL_EMBEDDER__…")
+    started = time.perf_counter()
+    try:
+        await embedder.embed_query("Does it work?")
+    except CarrelError as error:
+        return Finding("bad", f"{embedder.identity}: {error.message}", "check CARREL_EMBEDDER__…")
+    finally:
+        await embedder.close()
+    spent = (time.perf_counter() - started) * 1000
+    where = {
+        "static": "in the package; nothing is downloaded",
+        "onnx": "in this process",
+        "http": f"at {settings.embedder.base_url}, answered in {spent:.0f} ms",
+    }
+    return Finding("ok", f"{embedder.identity}, {where[settings.embedder.kind]}")
+
+
+async def _reranker(settings: "Settings") -> Finding:
+    from carrel.domain.errors import CarrelError
+    from carrel.models import open_reranking
+
+    reranking = open_reranking(settings.reranker, settings.data_dir)
+    if reranking is None:
+        return Finding("ok", "none: passages are shown in the fused order")
+    budget = settings.reranker.timeout_seconds
+    started = time.perf_counter()
+    try:
+        await reranking.try_once(timeout_seconds=10 * budget)
+    except (CarrelError, TimeoutError) as error:
+        state = f"{settings.reranker.kind}: {error or 'no answer'}"
+        return Finding(
+            "bad", state, "check CARREL_RERANKER__…; without it answers come all the same"
+        )
+    finally:
+        await reranking.close()
+    return Finding(
+        "ok", f"{settings.reranker.kind}, {time.perf_counter() - started:.1f} s to start"
+    )
 
 
 async def _llm(settings: "Settings") -> Finding:

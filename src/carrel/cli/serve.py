@@ -13,18 +13,20 @@ def serve(
     workers: Annotated[int, typer.Option(help="API processes.", min=1)] = 1,
 ) -> None:
     """Start the server: API, vector engine and ingestion worker."""
+    from carrel.embedding.embedder import EmbedderMisconfigured
     from carrel.serving.claim import AlreadyServed
     from carrel.settings import SettingsError
 
     try:
         status = _run(host, port, workers)
-    except (SettingsError, AlreadyServed) as error:
+    except (SettingsError, AlreadyServed, EmbedderMisconfigured) as error:
         typer.echo(f"carrel: {error}", err=True)
         status = 1
     raise typer.Exit(status)
 
 
 def _run(host: str, port: int, workers: int) -> int:
+    from carrel.models import dimensions_of
     from carrel.serving.claim import claim_folder, listen
     from carrel.serving.supervisor import ChildSpec, supervise
     from carrel.settings import SettingsError, load_settings
@@ -34,12 +36,13 @@ def _run(host: str, port: int, workers: int) -> int:
     if workers > 1:
         raise SettingsError("this version runs one API process: leave out --workers")
     configure_logging(settings.log.level, settings.log.format)
+    dimensions = dimensions_of(settings.embedder, settings.data_dir)
     with claim_folder(settings.data_dir), listen(host, port) as listening:
         address = f"http://{host}:{listening.getsockname()[1]}"
         sys.stdout.write(f"Carrel serves {address} from {settings.data_dir}\n")
         sys.stdout.flush()
         folder = str(settings.data_dir / "vectors")
-        engine = ["--folder", folder, "--dimensions", str(settings.embedder.dimensions)]
+        engine = ["--folder", folder, "--dimensions", str(dimensions)]
         descriptor = listening.fileno()
         children = [
             ChildSpec("worker", "carrel.serving.worker"),

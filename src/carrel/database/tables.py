@@ -169,6 +169,8 @@ versions = Table(
     Column("media_type", String(100), nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("metadata", JSON, nullable=False),
+    # What its points are published to. A document's groups may be others by then.
+    Column("groups", JSON, nullable=False),
     Column("status", String(16), nullable=False),
     Column("error", Text),
     Column("progress", Float, nullable=False),

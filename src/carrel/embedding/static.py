@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carrel.domain.vector import DenseVector
+from carrel.embedding.embedder import Meter, identity_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -34,38 +35,47 @@ class StaticEmbedder:
 
     @property
     def identity(self) -> str:
-        return f"static:wordllama-l2-supercat:{DIMENSIONS}"
+        return identity_of("static", "wordllama-l2-supercat", DIMENSIONS)
 
     @property
     def dimensions(self) -> int:
         return DIMENSIONS
 
-    async def embed_query(self, text: str) -> DenseVector:
+    @property
+    def priced_as(self) -> str | None:
+        return None
+
+    async def embed_query(self, text: str, meter: Meter | None = None) -> DenseVector:
+        if meter:
+            meter.tokens += self.count_tokens(text)
         if self._loaded and len(text) <= _INLINE_CHARACTERS:
             return embed(text)
         vector = await asyncio.to_thread(embed, text)
         self._loaded = True
         return vector
 
-    async def embed_documents(self, texts: Sequence[str]) -> list[DenseVector]:
+    async def embed_documents(
+        self, texts: Sequence[str], meter: Meter | None = None
+    ) -> list[DenseVector]:
         # One text at a time: the tokenizer gives the GIL back for each, so a loop in
         # another thread waits 0.4 ms at the median and 4 ms at most (200-token texts).
+        if meter:
+            meter.tokens += await asyncio.to_thread(lambda: sum(map(count_tokens, texts)))
         return await asyncio.to_thread(lambda: [embed(text) for text in texts])
 
     def count_tokens(self, text: str) -> int:
-        return len(_token_ids(text))
+        return count_tokens(text)
 
     async def close(self) -> None:
         """Nothing to release: the mapped weights belong to the process."""
 
 
 def embed(text: str) -> DenseVector:
-    """The unit vector of *text*; a zero vector where it has no tokens.
+    """The unit vector of *text*; a zero vector where it is blank.
 
     It may be called from any thread.
     """
-    ids = _token_ids(text)
-    if not ids:
+    if not (text.strip() and (ids := _token_ids(text))):
         return np.zeros(DIMENSIONS, np.float32)
     mean = weights()[ids].mean(axis=0, dtype=np.float32)
     return cast("DenseVector", mean / max(float(np.linalg.norm(mean)), 1e-12))
@@ -80,6 +90,11 @@ def importance(word: str) -> float:
     """
     ids = _token_ids(word)
     return float(np.linalg.norm(weights()[ids].sum(axis=0, dtype=np.float32))) if ids else 0.0
+
+
+def count_tokens(text: str) -> int:
+    """How many tokens WordLlama's tokenizer, which is Llama 2's, finds in *text*."""
+    return len(_token_ids(text))
 
 
 @cache

@@ -4,7 +4,7 @@ The same question over the same passages gives the same answer.
 """
 
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import lru_cache
 
 from carrel.domain.document import Passage
@@ -25,11 +25,13 @@ _READ = 8
 
 
 class ExtractiveGenerator:
-    """A `Generator` that quotes. Tokens are counted by the embedder's tokenizer."""
+    """A `Generator` that quotes. Tokens are counted by the embedder's tokenizer.
 
-    def __init__(self, embedder: Embedder, bm25: Bm25Encoder) -> None:
-        self._terms = bm25.terms
-        self._synonyms = bm25.synonyms
+    *encoder* gives the stemmer of a question's language.
+    """
+
+    def __init__(self, embedder: Embedder, encoder: Callable[[str], Bm25Encoder]) -> None:
+        self._encoder = encoder
         self._count = lru_cache(maxsize=4096)(embedder.count_tokens)
 
     @property
@@ -42,7 +44,8 @@ class ExtractiveGenerator:
         cut = False
         passages = request.passages[:_READ]
         question = request.standalone or request.question
-        for piece in compose(select(question, passages, self._terms, self._synonyms)):
+        bm25 = self._encoder(question)
+        for piece in compose(select(question, passages, bm25.terms, bm25.synonyms)):
             tokens = self._count(piece)
             if written + tokens > request.max_tokens:
                 cut = True

@@ -7,14 +7,12 @@ address or a secret cut out. The exception's cause, for the log, has the rest.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from math import ceil
 from typing import Final, Literal, cast
 
 import msgspec
 
 from carrel.domain.errors import GenerationFailed
+from carrel.remote.retrying import requested_wait
 
 Reason = Literal[
     "connect",  # no connection: wrong address, down, or every connection is in use
@@ -28,7 +26,6 @@ Reason = Literal[
 ]
 
 MAX_EXCERPT_CHARACTERS: Final = 200
-MAX_RETRY_AFTER_SECONDS: Final = 3600
 REFUSED_RETRY_AFTER_SECONDS: Final = 30
 
 # Addresses, keys by their usual prefixes, and long runs without a space: what
@@ -111,32 +108,8 @@ def refusal(message: str) -> GenerationFailed:
 
 
 def retry_after(headers: Mapping[str, str]) -> int:
-    """The whole seconds, 1 to an hour, that a response asks to wait (RFC 9110, 10.2.3).
-
-    OpenAI's `retry-after-ms` is used where there is no `Retry-After`; 1 without either.
-    """
-    seconds = 1.0
-    if value := headers.get("Retry-After"):
-        try:
-            seconds = float(value)
-        except ValueError:
-            seconds = _seconds_until(value)
-    elif value := headers.get("retry-after-ms"):
-        try:
-            seconds = float(value) / 1000
-        except ValueError:
-            seconds = 1.0
-    return ceil(min(seconds, MAX_RETRY_AFTER_SECONDS)) if seconds > 1 else 1  # "nan" gives 1
-
-
-def _seconds_until(date: str) -> float:
-    try:
-        moment = parsedate_to_datetime(date)
-    except ValueError:
-        return 1.0
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - datetime.now(UTC)).total_seconds()
+    """The whole seconds, 1 to an hour, that a response asks to wait; 1 where it asks nothing."""
+    return requested_wait(headers) or 1
 
 
 def _rate_limited(said: str, retry_after_seconds: int) -> GenerationFailed:

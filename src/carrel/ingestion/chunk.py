@@ -58,6 +58,8 @@ def _spans(text: str, section: Section, tokens: int, overlap: int) -> Iterator[t
         for offset, piece in _splitter(tokens, room, overlap).chunk_indices(
             text[window:window_end]
         ):
+            if not piece.strip():  # the splitter's idea of a blank is narrower
+                continue
             begins = window + offset
             yield (min(start, begins), begins + len(piece))
             start = len(text)

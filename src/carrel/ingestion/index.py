@@ -17,11 +17,11 @@ from sqlalchemy import delete, insert, select, update
 
 from carrel.database.engine import Database
 from carrel.database.tables import chunks as chunk_rows
-from carrel.database.tables import document_groups, documents, versions
+from carrel.database.tables import documents, versions
 from carrel.domain.document import Chunk, Metadata
 from carrel.domain.ids import DocumentId, TenantId
 from carrel.embedding.embedder import Embedder
-from carrel.embedding.sparse import Bm25Encoder
+from carrel.embedding.keywords import Keywords, document_language
 from carrel.ingestion.documents import bump_corpus
 from carrel.ingestion.originals import Originals
 from carrel.ingestion.parse.parser import ParseFailed, Parser
@@ -60,7 +60,7 @@ class Indexer:
         originals: Originals,
         parser: Parser,
         embedder: Embedder,
-        bm25: Bm25Encoder,
+        keywords: Keywords,
         homes: Homes,
         queue: JobQueue,
     ) -> None:
@@ -68,7 +68,7 @@ class Indexer:
         self._originals = originals
         self._parser = parser
         self._embedder = embedder
-        self._bm25 = bm25
+        self._keywords = keywords
         self._homes = homes
         self._queue = queue
 
@@ -145,13 +145,6 @@ class Indexer:
                 .where(*_is(job))
                 .values(status="processing", updated_at=datetime.now(UTC))
             )
-            granted = await connection.execute(
-                select(document_groups.c.group).where(
-                    document_groups.c.tenant_id == job.tenant_id,
-                    document_groups.c.document_id == job.document_id,
-                )
-            )
-            groups = tuple(granted.scalars())
         return Version(
             job.tenant_id,
             job.document_id,
@@ -160,16 +153,17 @@ class Indexer:
             "" if row.title == job.document_id else row.title,
             row.media_type,
             row.metadata,
-            groups,
+            tuple(row.groups),
         )
 
     async def _stage(self, job: Job, version: Version, chunks: Sequence[Chunk]) -> None:
         vectors = await self._homes.now(version.tenant_id)
+        language = await asyncio.to_thread(document_language, [chunk.text for chunk in chunks])
         for start in range(0, len(chunks), BATCH):
             batch = chunks[start : start + BATCH]
             texts = [embedded_text(version.title, chunk) for chunk in batch]
             dense = await self._embedder.embed_documents(texts)
-            sparse = await asyncio.to_thread(self._bm25.embed_documents, texts)
+            sparse = await asyncio.to_thread(self._keywords.embed_documents, texts, language)
             await vectors.stage(
                 [
                     Point(

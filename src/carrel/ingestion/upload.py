@@ -130,6 +130,7 @@ class Uploads:
                         media_type=media_type,
                         bytes=original.size,
                         metadata=dict(upload.metadata),
+                        groups=list(upload.groups),
                         status="queued",
                         progress=0.0,
                         chunks=0,
@@ -226,7 +227,10 @@ async def _check_sight(
 async def _put_groups(
     connection: Transaction, tenant_id: TenantId, document_id: DocumentId, groups: Sequence[str]
 ) -> None:
-    """What is taken away is so from this commit on; what is given, once the version is ready."""
+    """What is taken away is so from this commit on; what is given, once the version is ready.
+
+    Versions before it stay what they were: for those who are in both their groups and these.
+    """
     await connection.execute(
         delete(document_groups).where(
             document_groups.c.tenant_id == tenant_id,

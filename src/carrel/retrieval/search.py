@@ -11,11 +11,13 @@ from carrel.database.engine import Database
 from carrel.domain.document import Passage
 from carrel.domain.filter import Filter
 from carrel.domain.ids import TenantId
-from carrel.embedding.embedder import Embedder
-from carrel.embedding.sparse import Bm25Encoder
+from carrel.embedding.embedder import Embedder, Meter
+from carrel.embedding.keywords import Keywords
+from carrel.embedding.queries import QueryVectors
 from carrel.placement.homes import Homes
 from carrel.retrieval.fusion import FusedHit, alpha_for, fuse
 from carrel.retrieval.relevance import is_relevant
+from carrel.retrieval.rerank import Reranking
 from carrel.retrieval.visibility import LiveDocument, live_documents
 from carrel.vectors.store import StoredChunk, TenantVectors
 
@@ -24,7 +26,10 @@ SPARE = 4  # hits fetched beyond those asked for: enough where a document was ju
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """The passages of a question, best first; `relevant`: some of them seem to answer it."""
+    """The passages of a question, best first; `relevant`: some of them seem to answer it.
+
+    `embedding_tokens` were embedded for it: none where its vector was remembered.
+    """
 
     passages: tuple[Passage, ...]
     relevant: bool
@@ -32,19 +37,29 @@ class Retrieval:
 
 
 class Retriever:
-    """Searches on behalf of one tenant at a time."""
+    """Searches on behalf of one tenant at a time.
+
+    *alpha* is the share of keywords in the fused score; None: what suits the embedder.
+    *remembered* is how many questions' vectors are kept.
+    """
 
     def __init__(
         self,
         *,
         embedder: Embedder,
-        bm25: Bm25Encoder,
+        keywords: Keywords,
         homes: Homes,
         database: Database,
         candidates: int,
+        alpha: float | None = None,
+        remembered: int = 0,
+        reranking: Reranking | None = None,
     ) -> None:
         self._embedder = embedder
-        self._bm25 = bm25
+        self._query_vectors = QueryVectors(embedder, entries=remembered)
+        self._keywords = keywords
+        self._alpha = alpha_for(embedder.identity) if alpha is None else alpha
+        self._reranking = reranking
         self._homes = homes
         self._database = database
         self._candidates = candidates
@@ -63,20 +78,25 @@ class Retriever:
         Raises:
             Unavailable: the embedder, the vector store or the database is down.
         """
-        dense = await self._embedder.embed_query(question)
+        meter = Meter()
+        dense = await self._query_vectors.of(tenant_id, question, meter)
         vectors = await self._homes.of(tenant_id, groups)
         hits = await vectors.search(
             dense,
-            self._bm25.embed_query(question),
+            self._keywords.embed_query(question),
             limit=max(self._candidates, top_k),
             where=where,
         )
-        fused = fuse(hits, alpha=alpha_for(self._embedder.identity))
-        passages = await self._visible(tenant_id, groups, vectors, fused, top_k)
+        fused = fuse(hits, alpha=self._alpha)
+        read = max(top_k, self._reranking.candidates) if self._reranking else top_k
+        passages = await self._visible(tenant_id, groups, vectors, fused, read)
+        if self._reranking:
+            passages = (await self._reranking.order(question, passages))[:top_k]
+        bm25 = self._keywords.for_question(question)
         return Retrieval(
             tuple(passages),
-            is_relevant(question, passages, self._bm25, identity=self._embedder.identity),
-            self._embedder.count_tokens(question),
+            is_relevant(question, passages, bm25, identity=self._embedder.identity),
+            meter.tokens,
         )
 
     async def _visible(

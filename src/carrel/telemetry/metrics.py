@@ -50,6 +50,26 @@ isolation_violations = Counter(
     "Points of another tenant that a vector store returned. Anything but 0 is an alarm.",
 )
 
+embedding_tokens = Counter(
+    "carrel_embedding_tokens_total",
+    "Tokens that an embedding service was sent; by purpose: query, documents.",
+    ("purpose",),
+)
+query_vectors = Counter(
+    "carrel_query_vectors_total",
+    "Questions whose vector was remembered (hit), or had to be made (miss).",
+    ("outcome",),
+)
+rerank_seconds = Histogram(
+    "carrel_rerank_seconds", "Time a reranker took for a question.", buckets=SECONDS
+)
+rerank_fallbacks = Counter(
+    "carrel_rerank_fallbacks_total",
+    "Questions answered in the fused order because the reranker did not do its part; "
+    "by reason: timeout, unavailable, busy, bad_answer.",
+    ("reason",),
+)
+
 loop_lag_seconds = Histogram(
     "carrel_event_loop_lag_seconds",
     "By how much a sleep of 10 ms overran.",

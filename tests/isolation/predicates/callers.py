@@ -24,20 +24,12 @@ CALLERS = (
         'if "admin" in scopes:',
         "if False:",
     ),
+    Mutation("tenants.get", "tenancy/store.py", "async def get(", "tenants.c.id == tenant_id, "),
     Mutation(
-        "tenants.get", "tenancy/store.py", "async def get(", ".where(tenants.c.id == tenant_id)"
+        "tenants.get: not those being erased", "tenancy/store.py", "async def get(", ", _is_there"
     ),
     Mutation(
-        "tenants.change",
-        "tenancy/store.py",
-        "async def change(",
-        ".where(tenants.c.id == tenant_id)",
-    ),
-    Mutation(
-        "tenants.remove",
-        "tenancy/store.py",
-        "async def remove(",
-        ".where(tenants.c.id == tenant_id)",
+        "tenants.change", "tenancy/store.py", "async def change(", "tenants.c.id == tenant_id, "
     ),
     Mutation(
         "authenticate: revoked",

@@ -83,12 +83,9 @@ DOCUMENTS = (
     ),
     Mutation("index: swap", "ingestion/index.py", "async def _swap(", _MINE),
     Mutation(
-        "index: rows of removed documents", "ingestion/index.py", "async def _drop_versions(", _MINE
-    ),
-    Mutation(
         "index: old versions",
         "ingestion/index.py",
-        "async def _drop_versions(",
+        "async def tidy(",
         "(versions.c.tenant_id == job.tenant_id)\n            & ",
     ),
     Mutation(
@@ -97,18 +94,6 @@ DOCUMENTS = (
         "def path(",
         "self._folder / tenant_id / name",
         'self._folder / "all" / name',
-    ),
-    Mutation(
-        "jobs: order within a tenant's document",
-        "jobs/queue.py",
-        "async def claim(",
-        "            other.c.tenant_id == jobs.c.tenant_id,\n",
-    ),
-    Mutation(
-        "jobs: share of each tenant",
-        "jobs/queue.py",
-        "async def claim(",
-        "other.c.tenant_id == jobs.c.tenant_id, ",
     ),
     Mutation(
         "idempotency.begin",

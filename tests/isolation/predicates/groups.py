@@ -58,10 +58,11 @@ GROUPS = (
         _TENANTS_GROUPS,
     ),
     Mutation(
-        "groups: read for the job's document",
+        "groups: those that the version was uploaded with",
         "ingestion/index.py",
         "async def _begin(",
-        "document_groups.c.tenant_id == job.tenant_id,",
+        "tuple(row.groups)",
+        "()",
     ),
     Mutation(
         "groups: points are published to them",

@@ -1,4 +1,4 @@
-"""Predicates on points."""
+"""Predicates on points, in the embedded engine and in what both vector stores share."""
 
 from tests.isolation.mutation import Mutation
 
@@ -79,31 +79,24 @@ VECTORS = (
         "None",
     ),
     Mutation(
-        "own: a name is no path",
-        "vectors/edge/own.py",
-        "def _folder(",
-        "not _NAME.fullmatch(name)",
-        "False",
+        "engine: reads are of the collection that is named",
+        "vectors/edge/engine.py",
+        "async def _served(",
+        "if collection == wire.SHARED:",
+        "if True:",
     ),
     Mutation(
-        "own: a collection with points of others is not dropped",
+        "engine: writes are to the collection that is named",
+        "vectors/edge/engine.py",
+        "async def _write(",
+        "if request.collection == wire.SHARED:",
+        "if True:",
+    ),
+    Mutation(
+        "own: a collection that holds others' points stays",
         "vectors/edge/own.py",
         "async def _drop(",
         " or served.live.shard.holds_others(tenant_id)",
-    ),
-    Mutation(
-        "engine: questions go to the collection that they name",
-        "vectors/edge/engine.py",
-        "async def _served(",
-        "await self._own.served(collection)",
-        "self._shared",
-    ),
-    Mutation(
-        "engine: writes go to the collection that they name",
-        "vectors/edge/engine.py",
-        "async def _write(",
-        "await self._own.write(",
-        "await self._shared.live.write(",
     ),
     Mutation(
         "edge store: a handle's requests name its collection",
@@ -113,9 +106,23 @@ VECTORS = (
         "wire.SHARED",
     ),
     Mutation(
-        "schema.to_chunk: payload is checked",
+        "own: others' points are those of other tenants",
+        "vectors/edge/filters.py",
+        "def of_others(",
+        f"must_not=[{_IN_FILTER}]",
+        "must_not=[]",
+    ),
+    Mutation(
+        "own: a name is no path",
+        "vectors/edge/own.py",
+        "def _folder(",
+        "if not _NAME.fullmatch(name):",
+        "if False:",
+    ),
+    Mutation(
+        "schema.check_tenant: payload is checked",
         "vectors/schema.py",
-        "def to_chunk(",
+        "def check_tenant(",
         "payload.get(TENANT) != tenant_id",
         "False",
     ),

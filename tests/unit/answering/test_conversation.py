@@ -9,7 +9,14 @@ from carrel.domain.errors import GenerationFailed
 from carrel.embedding.sparse import Bm25Encoder
 from carrel.generation.generator import Finish
 
-TERMS = Bm25Encoder().terms
+BM25 = Bm25Encoder()
+TERMS = BM25.terms
+
+
+def encoder(text: str) -> Bm25Encoder:
+    return BM25
+
+
 LEAVE = "How long is parental leave?"
 HISTORY = [Message("user", LEAVE), Message("assistant", "16 weeks [1].")]
 FINISH = Finish("stop", "small", 50, 8)
@@ -78,14 +85,14 @@ def test_the_rule_carries_words_over(earlier: list[str], question: str, alone: s
 
 
 async def test_without_a_model_the_rule_decides() -> None:
-    found = await Conversations(TERMS).standalone("And for adoption?", HISTORY)
+    found = await Conversations(encoder).standalone("And for adoption?", HISTORY)
     assert found.text == f"{LEAVE} And for adoption?"
     assert (found.prompt_tokens, found.completion_tokens) == (0, 0)
 
 
 async def test_the_model_s_question_is_used_and_its_tokens_are_counted() -> None:
     model = Model('"How long is parental leave for adoption?"\n')
-    found = await Conversations(TERMS, model).standalone("And for adoption?", HISTORY)
+    found = await Conversations(encoder, model).standalone("And for adoption?", HISTORY)
     assert found.text == "How long is parental leave for adoption?"
     assert (found.prompt_tokens, found.completion_tokens) == (50, 8)
     assert "16 weeks" in model.asked[0][-1].content
@@ -93,9 +100,9 @@ async def test_the_model_s_question_is_used_and_its_tokens_are_counted() -> None
 
 async def test_the_model_is_not_asked_where_nothing_is_left_out() -> None:
     model = Model("unused")
-    found = await Conversations(TERMS, model).standalone("What is the notice period?", HISTORY)
+    found = await Conversations(encoder, model).standalone("What is the notice period?", HISTORY)
     assert (found.text, model.asked) == ("What is the notice period?", [])
-    await Conversations(TERMS, model).standalone("And for adoption?", [])
+    await Conversations(encoder, model).standalone("And for adoption?", [])
     assert model.asked == []
 
 
@@ -110,7 +117,7 @@ async def test_the_model_is_not_asked_where_nothing_is_left_out() -> None:
     ],
 )
 async def test_what_is_no_question_of_this_conversation_is_ignored(written: str) -> None:
-    found = await Conversations(TERMS, Model(written)).standalone("And for adoption?", HISTORY)
+    found = await Conversations(encoder, Model(written)).standalone("And for adoption?", HISTORY)
     assert found.text == f"{LEAVE} And for adoption?"
     assert found.completion_tokens == 8
 
@@ -118,7 +125,7 @@ async def test_what_is_no_question_of_this_conversation_is_ignored(written: str)
 async def test_a_model_that_fails_or_hangs_costs_its_time_and_no_more() -> None:
     failing = Model(error=GenerationFailed("down", reason="http_500"))
     for model in (failing, Model(hangs=True)):
-        conversations = Conversations(TERMS, model, timeout_seconds=0.01)
+        conversations = Conversations(encoder, model, timeout_seconds=0.01)
         found = await conversations.standalone("And for adoption?", HISTORY)
         assert found.text == f"{LEAVE} And for adoption?"
         assert found.prompt_tokens > 0

@@ -6,10 +6,10 @@ import pytest
 
 from carrel.generation.upstream_errors import (
     MAX_EXCERPT_CHARACTERS,
-    MAX_RETRY_AFTER_SECONDS,
     UpstreamErrors,
     retry_after,
 )
+from carrel.remote.retrying import MAX_RETRY_AFTER_SECONDS
 
 
 def message_for(body: bytes, *, status: int = 400, secret: str | None = None) -> str:

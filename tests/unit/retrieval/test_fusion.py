@@ -76,4 +76,4 @@ def test_the_order_does_not_depend_on_how_equal_hits_arrive(arrived: list) -> No
 
 def test_a_stronger_embedder_gets_a_larger_share() -> None:
     assert alpha_for("static:wordllama-l2-supercat:256") > alpha_for("onnx:minilm:384")
-    assert alpha_for("unheard-of:model:1") == 0.5
+    assert alpha_for("http:unheard-of:1") == alpha_for("onnx:minilm:384")

@@ -1,4 +1,4 @@
-"""`carrel verify-isolation`: attacks a running deployment with two tenants of its own.
+"""`carrel verify-isolation`: attacks a running deployment with tenants of its own.
 
 They are made for the purpose and erased at the end, whatever happens. Nothing
 of other tenants is read or changed.
@@ -13,7 +13,7 @@ from carrel.cli.failure import Failure
 from carrel.cli.options import DEFAULT_URL, AdminKey, AsJson, Url, admin_key
 
 if TYPE_CHECKING:
-    from carrel.cli.isolation.attacks import Finding
+    from carrel.cli.isolation.verdict import Finding
 
 
 def verify_isolation(url: Url = DEFAULT_URL, key: AdminKey = None, as_json: AsJson = False) -> None:
@@ -22,7 +22,7 @@ def verify_isolation(url: Url = DEFAULT_URL, key: AdminKey = None, as_json: AsJs
 
 
 async def _verify(url: str, key: str, *, as_json: bool) -> None:
-    from carrel.cli.isolation.attacks import attack
+    from carrel.cli.isolation.verdict import attack
     from carrel.cli.render import show_json
 
     findings = await attack(url, key)
@@ -43,7 +43,11 @@ def _show(findings: "list[Finding]") -> None:
     from carrel.cli.render import console, printable
 
     to = console()
+    tiers = ""
     for finding in findings:
+        if finding.tiers != tiers:
+            tiers = finding.tiers
+            to.print(Text(f"Tiers: {tiers}", "bold"))
         mark = Text("✓ ", "green") if finding.held else Text("✗ ", "bold red")
         line = mark + Text(finding.attack)
         if finding.seen:
