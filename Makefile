@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve test isolation mutants check format bench bench-tenancy bench-embedding wheel clean
+.PHONY: help setup demo serve test isolation mutants check format bench bench-tenancy bench-quality check-quality bench-embedding wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,12 @@ bench-tenancy: $(READY) ## what keeping tenants apart costs (40 minutes; ARGS=--
 
 bench-embedding: $(READY) ## questions a second, p99 and stalls of each embedder (two minutes)
 	@exec $(BIN)/python -m bench.micro.embedding $(ARGS)
+
+bench-quality: $(READY) ## retrieval, answers and refusals of the running product, on public data (20 minutes)
+	@exec $(BIN)/python -m bench.retrieval.report $(ARGS)
+
+check-quality: $(READY) ## hold quality against bench/retrieval/floors.json (3 minutes)
+	@exec $(BIN)/python -m bench.retrieval.report --check $(ARGS)
 
 wheel: $(READY) ## build dist/*.whl and check that it is whole
 	@rm -rf dist
