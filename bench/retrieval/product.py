@@ -165,7 +165,7 @@ async def _refusals(
                 trials[f"{asked} asked of {of}"] = (False, tenant, dataset.questions)
     trials["chunkeval"] = (True, own["chunkeval"][0], own["chunkeval"][1].questions)
     for name, dataset in halved.items():
-        half, other = _halves(dataset)
+        half, other = halves(dataset)
         tenant = await _tenant(it, half)
         trials[f"{name}, half"] = (True, tenant, half.questions)
         trials[f"{name}, other half"] = (False, tenant, other.questions)
@@ -237,7 +237,7 @@ def _some(questions: Sequence[Question], count: int | None) -> list[Question]:
     return random.Random(_SEED).sample(list(questions), count)
 
 
-def _halves(dataset: Dataset) -> tuple[Dataset, Dataset]:
+def halves(dataset: Dataset) -> tuple[Dataset, Dataset]:
     """Every other article with its questions, and the rest."""
     groups = sorted({question.group for question in dataset.questions})
 

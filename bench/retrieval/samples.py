@@ -28,6 +28,23 @@ class Sample:
         return all(each.casefold() in answer.casefold() for each in self.contains)
 
 
+async def texts_of() -> dict[str, dict[str, str]]:
+    """The text of each document, by tenant and title, as the product reads it."""
+    from carrel.ingestion.parse.detect import detect
+    from carrel.ingestion.parse.parser import Parser
+
+    parser = Parser()
+    found: dict[str, dict[str, str]] = {}
+    for tenant in TENANTS:
+        found[tenant] = {}
+        for path in sorted((CORPUS / tenant).iterdir()):
+            media_type = detect(path.name, None, path.read_bytes())
+            parsed = await parser.parse(path, media_type)
+            found[tenant][parsed.document.title or path.stem] = parsed.document.text
+    await parser.close()
+    return found
+
+
 def samples() -> list[Sample]:
     """All of them; of kind `unanswerable` are those without an answer."""
     written = json.loads(Path(__file__).with_name("samples.json").read_text("utf-8"))

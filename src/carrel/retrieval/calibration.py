@@ -63,15 +63,15 @@ def features(evidence: Evidence) -> tuple[float, float, float, float, float]:
     )
 
 
-# By the kind that an embedder's identity starts with, or the kind and the model, then by language.
-# Fitted by `python -m bench.retrieval --fit`; docs/quality.md has what each refuses.
+# By the embedder's model, as its name begins, then by the language of the question. Fitted by
+# `python -m bench.retrieval.calibrate`; docs/quality.md has what each refuses.
 _MEASURED: dict[str, dict[str, Calibration]] = {
-    "static": {
+    "wordllama-l2-supercat": {
         "english": Calibration(
-            cosine=5.7, coverage=7.4, named=1.4, held=2.8, words=-0.1, least=10.72
+            cosine=6.4, coverage=7.4, named=1.0, held=2.9, words=-0.1, least=10.79
         ),
         "german": Calibration(
-            cosine=1.1, coverage=4.5, named=2.7, held=3.9, words=-2.5, least=4.61
+            cosine=2.8, coverage=4.4, named=2.7, held=4.3, words=-2.9, least=5.57
         ),
     },
 }
@@ -82,10 +82,10 @@ _UNMEASURED = Calibration(cosine=0.0, coverage=5.9, named=1.6, held=4.5, words=-
 def calibration_for(identity: str, language: str = "english") -> Calibration:
     """The weights for the embedder named *identity* and questions in *language*.
 
-    An embedder's own model comes before its kind; one never measured has the lenient default.
+    Cosines belong to a model, wherever it runs. One never measured has the lenient default.
     """
-    kind, _, rest = identity.partition(":")
-    rows = _MEASURED.get(f"{kind}:{rest.rpartition(':')[0]}") or _MEASURED.get(kind)
-    if not rows:
-        return _UNMEASURED
-    return rows.get(language) or rows.get(_OTHER_LANGUAGES) or _UNMEASURED
+    model = identity.split(":")[1].rpartition("/")[2].casefold() if ":" in identity else ""
+    for name, rows in _MEASURED.items():
+        if model.startswith(name):
+            return rows.get(language) or rows.get(_OTHER_LANGUAGES) or _UNMEASURED
+    return _UNMEASURED
