@@ -26,11 +26,11 @@ async def measure(run: Run) -> list[Figure]:
     xquad, chunkeval = load_xquad(folder), as_parsed(load_chunkeval(folder))
     async with served(run.folder) as it:
         run.say("xquad-en")
-        paragraphs = await _upload(await new_tenant(it.admin, "xquad"), xquad.documents)
+        paragraphs = await upload(await new_tenant(it.admin, "xquad"), xquad.documents)
         xquad_found = await documents_found(xquad, _documents(paragraphs))
         run.say("chunkeval")
-        corpora = await _upload(await new_tenant(it.admin, "chunkeval"), chunkeval.documents)
-        chunks_ranked = await chunks_found(chunkeval, _spans(corpora), _all_chunks(chunkeval))
+        corpora = await upload(await new_tenant(it.admin, "chunkeval"), chunkeval.documents)
+        chunks_ranked = await chunks_found(chunkeval, _spans(corpora), all_chunks(chunkeval))
     return [
         Figure("xquad-en nDCG@10", round(xquad_found, 4), "", f"{len(xquad.questions)} questions"),
         Figure(
@@ -72,10 +72,11 @@ def as_parsed(dataset: Dataset) -> Dataset:
     )
 
 
-async def _upload(tenant: Client, documents: Mapping[str, str]) -> Client:
+async def upload(tenant: Client, documents: Mapping[str, str]) -> Client:
+    """Put *documents*, by id, into the tenant and wait until all can be found."""
     turns = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
-    async def upload(name: str, text: str) -> None:
+    async def one(name: str, text: str) -> None:
         async with turns:
             body = {"text": text, "document_id": name}
             status, document = await tenant.post("/v1/documents", body)
@@ -84,7 +85,7 @@ async def _upload(tenant: Client, documents: Mapping[str, str]) -> Client:
             _, document = await tenant.get(f"/v1/documents/{name}?wait=60")
         assert document["status"] == "ready", document
 
-    await asyncio.gather(*(upload(name, text) for name, text in documents.items()))
+    await asyncio.gather(*(one(name, text) for name, text in documents.items()))
     return tenant
 
 
@@ -111,9 +112,10 @@ async def _hits(tenant: Client, question: str):
     return body["hits"]
 
 
-def _all_chunks(dataset: Dataset) -> list[Span]:
+def all_chunks(dataset: Dataset, *, tokens: int = 200) -> list[Span]:
+    """Every chunk that the product makes of *dataset*, with a fifth of overlap."""
     return [
         Span(name, piece.start, piece.end)
         for name, text in dataset.documents.items()
-        for piece in chunk(ParsedDocument(text.rstrip()))
+        for piece in chunk(ParsedDocument(text.rstrip()), tokens=tokens, overlap=tokens // 5)
     ]

@@ -57,7 +57,9 @@ def _dimensions_of(chosen: EmbedderSettings, data_dir: Path) -> int:
         return chosen.dimensions
     from carrel.embedding import onnx_model
 
-    found = onnx_model.dimensions_of(onnx_model.Source(chosen.model, chosen.path, data_dir))
+    found = onnx_model.dimensions_of(
+        onnx_model.Source(chosen.model, chosen.path, data_dir / "models")
+    )
     return chosen.dimensions or found
 
 

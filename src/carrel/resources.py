@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from carrel.answering.conversation import Completes, Conversations
 from carrel.database.engine import Database
 from carrel.database.migrate import migrate
 from carrel.domain.errors import Unavailable
 from carrel.embedding.embedder import Embedder, EmbedderMisconfigured
-from carrel.embedding.sparse import Bm25Encoder
+from carrel.embedding.keywords import Keywords
 from carrel.generation.extractive import MODEL as EXTRACTIVE
 from carrel.generation.extractive import ExtractiveGenerator
 from carrel.generation.generator import Generator
@@ -213,11 +214,11 @@ def open_gate(
     return gate
 
 
-def open_generator(settings: Settings, embedder: Embedder, bm25: Bm25Encoder) -> Generator:
+def open_generator(settings: Settings, embedder: Embedder, keywords: Keywords) -> Generator:
     """The model that writes answers: an upstream where one is set, else the extractive one."""
     llm = settings.llm
     if llm.base_url is None or llm.model is None:
-        return ExtractiveGenerator(embedder, bm25)
+        return ExtractiveGenerator(embedder, keywords.for_question)
     from carrel.generation.openai_compatible import OpenAICompatibleGenerator
 
     return OpenAICompatibleGenerator(
@@ -230,6 +231,15 @@ def open_generator(settings: Settings, embedder: Embedder, bm25: Bm25Encoder) ->
         max_connections=llm.max_connections,
         count_tokens=embedder.count_tokens,
     )
+
+
+def open_conversations(
+    settings: Settings, generator: Generator, keywords: Keywords
+) -> Conversations:
+    """What makes follow-up questions stand alone: the model that writes answers, or a rule."""
+    seconds = settings.llm.standalone_timeout_seconds
+    model = generator if seconds and isinstance(generator, Completes) else None
+    return Conversations(keywords.for_question, model, timeout_seconds=seconds)
 
 
 def open_prices(settings: Settings) -> Prices:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from carrel.answering.evidence import EvidenceFinder
 from carrel.answering.pipeline import Pipeline
 from carrel.credentials import open_authenticator
 from carrel.database.engine import Database
@@ -15,7 +16,7 @@ from carrel.domain.ids import TenantId
 from carrel.domain.tenant import Isolation
 from carrel.embedding.embedder import Embedder
 from carrel.embedding.keywords import Keywords
-from carrel.embedding.sparse import Bm25Encoder
+from carrel.embedding.static import importance
 from carrel.erasure.reports import Erasure, ErasureReports
 from carrel.erasure.tenant import request_erasure
 from carrel.ingestion.documents import DocumentStore
@@ -25,6 +26,7 @@ from carrel.models import open_reranking
 from carrel.placement.moves import MoveStore
 from carrel.resources import (
     cancelled,
+    open_conversations,
     open_database,
     open_embedders,
     open_gate,
@@ -137,7 +139,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             stack.push_async_callback(reranking.close)
         keywords = Keywords()
         await _warm(embedders.values(), keywords, reranking)
-        generator = open_generator(settings, embedder, Bm25Encoder())
+        generator = open_generator(settings, embedder, keywords)
         stack.push_async_callback(generator.close)
         ledger = Ledger(database, settings.data_dir / "usage", count_tokens=embedder.count_tokens)
         stack.push_async_callback(ledger.close)
@@ -175,7 +177,12 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             uploads=Uploads(database, open_originals(settings), documents),
             retriever=retriever,
             pipeline=Pipeline(
-                retriever=retriever,
+                evidence=EvidenceFinder(
+                    retriever=retriever,
+                    homes=homes,
+                    conversations=open_conversations(settings, generator, keywords),
+                    context_tokens=settings.llm.context_tokens,
+                ),
                 generator=generator,
                 embedder=embedder,
                 prices=open_prices(settings),
@@ -203,3 +210,5 @@ async def _warm(
         except (CarrelError, TimeoutError) as error:
             log.warning("answers come without reranking for now: %s", error)
     keywords.embed_query("warm")
+    # Words are weighed with the default embedder's weights, whichever embedder is set.
+    await asyncio.to_thread(importance, "warm")

@@ -61,6 +61,12 @@ class LlmSettings(Section):
     first_token_timeout_seconds: float = Field(default=60, gt=0, description="to the first token")
     token_timeout_seconds: float = Field(default=20, gt=0, description="between two tokens")
     max_connections: int = Field(default=512, gt=0, description="open connections to the upstream")
+    context_tokens: int = Field(
+        default=8_000, ge=500, description="most tokens of sources and conversation in a prompt"
+    )
+    standalone_timeout_seconds: float = Field(
+        default=3, ge=0, description="to make a follow-up question stand alone; 0: by rule alone"
+    )
 
 
 class JwtSettings(Section):

@@ -41,7 +41,7 @@ async def openai_compatible() -> AsyncIterator[Generator]:
 
 @asynccontextmanager
 async def extractive() -> AsyncIterator[Generator]:
-    yield ExtractiveGenerator(StaticEmbedder(), Bm25Encoder())
+    yield ExtractiveGenerator(StaticEmbedder(), lambda question: Bm25Encoder())
 
 
 IMPLEMENTATIONS: dict[str, Implementation] = {

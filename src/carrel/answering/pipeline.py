@@ -4,24 +4,26 @@ Every answer ends in exactly one usage event, also when it fails half-way or its
 reader leaves: tokens that were written are accounted for.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from carrel.answering.citations import cite, strip_invalid
+from carrel.answering.checks import AnswerChecks
+from carrel.answering.citations import cite
+from carrel.answering.conversation import recent
 from carrel.answering.events import Done, Event, Sources
+from carrel.answering.evidence import Evidence, EvidenceFinder
+from carrel.answering.question import Question
 from carrel.answering.spending import affordable_tokens
-from carrel.domain.answer import Answer, FinishReason, Message, TokenUsage
+from carrel.domain.answer import Answer, FinishReason, TokenUsage
 from carrel.domain.document import Passage
 from carrel.domain.errors import GenerationFailed
-from carrel.domain.filter import Filter
-from carrel.domain.ids import AnswerId, KeyId, RequestId, TenantId, new_id
+from carrel.domain.ids import AnswerId, new_id
 from carrel.domain.usage import UsageEvent
 from carrel.embedding.embedder import Embedder
 from carrel.generation.generator import Delta, Finish, GenerationRequest, Generator
-from carrel.limits.ticket import Ticket
-from carrel.retrieval.search import Retrieval, Retriever
+from carrel.retrieval.search import Retrieval
 from carrel.telemetry import metrics
 from carrel.telemetry.stages import Stages
 from carrel.usage.journal import Opened
@@ -31,37 +33,20 @@ from carrel.usage.prices import NOTHING, Prices
 NO_EVIDENCE = "I found nothing in the documents that answers this question."
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question of one tenant, with what the caller asked for."""
-
-    tenant_id: TenantId
-    key_id: KeyId
-    request_id: RequestId
-    route: str
-    text: str
-    top_k: int
-    max_tokens: int
-    where: Filter = ()
-    history: Sequence[Message] = ()
-    groups: tuple[str, ...] = ()
-    ticket: Ticket | None = None  # without one there are no limits and no budgets
-
-
 class Pipeline:
     """Answers questions."""
 
     def __init__(
         self,
         *,
-        retriever: Retriever,
+        evidence: EvidenceFinder,
         generator: Generator,
         embedder: Embedder,
         prices: Prices,
         ledger: Ledger,
         passage_tokens: int,
     ) -> None:
-        self._retriever = retriever
+        self._evidence = evidence
         self._generator = generator
         self._embedder = embedder
         self._prices = prices
@@ -88,22 +73,15 @@ class Pipeline:
             Unavailable: retrieval failed; nothing is answered from a model's memory.
             GenerationFailed: the model refused, failed or stalled.
         """
-        with stages.time("retrieve"):
-            retrieval = await self._retriever.search(
-                question.tenant_id,
-                question.text,
-                top_k=question.top_k,
-                where=question.where,
-                groups=question.groups,
-            )
-        draft = _Draft(self._generator.model, retrieval)
+        evidence = await self._evidence.find(question, stages)
+        draft = _Draft(self._generator.model, evidence)
         try:
-            if not retrieval.relevant:
+            if not draft.retrieval.relevant:
                 draft.refuse()
                 yield Sources(())
                 yield Delta(draft.text)
             else:
-                yield Sources(retrieval.passages)
+                yield Sources(draft.sources)
                 async with aclosing(self._generate(question, draft, stages)) as deltas:
                     async for delta in deltas:
                         yield delta
@@ -120,9 +98,10 @@ class Pipeline:
     ) -> AsyncGenerator[Delta]:
         request = GenerationRequest(
             question=question.text,
-            passages=draft.retrieval.passages,
+            passages=draft.sources,
             max_tokens=question.max_tokens,
-            history=question.history,
+            history=recent(question.history, self._evidence.context_tokens // 4),
+            standalone=draft.standalone.text,
         )
         prompt_tokens = self._generator.prompt_tokens(request)
         draft.at = datetime.now(UTC)
@@ -145,9 +124,11 @@ class Pipeline:
                         draft.end(part)
                     else:
                         stages.mark("first_token")
-                        draft.pieces.append(part.text)
                         entry.wrote(part.text)
-                        yield part
+                        if shown := draft.write(part.text):
+                            yield Delta(shown)
+            if shown := draft.write_rest():
+                yield Delta(shown)
 
     def _opened(self, question: Question, draft: "_Draft", max_tokens: int) -> Opened:
         return Opened(
@@ -165,6 +146,8 @@ class Pipeline:
 
     async def _settle(self, question: Question, draft: "_Draft", stages: Stages) -> TokenUsage:
         metrics.answers.labels(draft.finish_reason if draft.complete else "unfinished").inc()
+        metrics.checked_out.labels("links").inc(draft.checks.links)
+        metrics.checked_out.labels("marks").inc(draft.checks.marks)
         for stage, milliseconds in stages.milliseconds.items():
             metrics.stage_seconds.labels(stage).observe(milliseconds / 1000)
         usage = _with_embedding(
@@ -216,13 +199,16 @@ def _with_embedding(usage: TokenUsage, retrieval: Retrieval, prices: Prices) -> 
 class _Draft:
     """An answer while it is being written."""
 
-    def __init__(self, model: str, retrieval: Retrieval) -> None:
+    def __init__(self, model: str, evidence: Evidence) -> None:
         self.id = AnswerId(new_id("ans"))
         self.at = datetime.now(UTC)  # in whose day and month it counts
         self.model = model
-        self.retrieval = retrieval
-        self.sources: tuple[Passage, ...] = retrieval.passages
+        self.retrieval = evidence.retrieval
+        self.standalone = evidence.standalone
+        self.sources: tuple[Passage, ...] = self.retrieval.passages
         self.pieces: list[str] = []
+        self.checks = AnswerChecks(self.sources)
+        self._written: list[str] = []  # by the generator, whatever is shown of it
         self.finish_reason: FinishReason = "stop"
         self.complete = False
         self.prompt_tokens = 0
@@ -243,8 +229,21 @@ class _Draft:
         self.prompt_tokens = prompt_tokens
 
     def failed(self, error: GenerationFailed) -> None:
-        if not error.billable and not self.pieces:
+        if not error.billable and not self._written:
             self.prompt_tokens = 0
+
+    def write(self, text: str) -> str:
+        """Take in what the generator wrote; returns what of it can be shown by now."""
+        self._written.append(text)
+        return self._show(self.checks.feed(text))
+
+    def write_rest(self) -> str:
+        """What was held back until the end."""
+        return self._show(self.checks.close())
+
+    def _show(self, text: str) -> str:
+        self.pieces.append(text)
+        return text
 
     def end(self, finish: Finish) -> None:
         self._finish = finish
@@ -253,23 +252,28 @@ class _Draft:
 
     def usage(self, embedder: Embedder, prices: Prices) -> TokenUsage:
         embedded = self.retrieval.embedding_tokens
-        if self.finish_reason == "no_evidence":
+        prompt, written = self._tokens(embedder)
+        prompt += self.standalone.prompt_tokens
+        written += self.standalone.completion_tokens
+        if not prompt and not written:  # no model was asked, so no price is needed
             return TokenUsage(embedding_tokens=embedded)
+        return TokenUsage(prompt, written, embedded, prices.cost(self.model, prompt, written))
+
+    def _tokens(self, embedder: Embedder) -> tuple[int, int]:
+        if self.finish_reason == "no_evidence":
+            return 0, 0
         if self._finish is not None:
-            prompt, written = self._finish.prompt_tokens, self._finish.completion_tokens
-        else:  # cut off before the model reported
-            prompt, written = self.prompt_tokens, embedder.count_tokens(self.text)
-        cost = prices.cost(self.model, prompt, written) if prompt or written else 0
-        return TokenUsage(prompt, written, embedded, cost)
+            return self._finish.prompt_tokens, self._finish.completion_tokens
+        # Cut off before the model reported.
+        return self.prompt_tokens, embedder.count_tokens("".join(self._written))
 
     def finish(self, usage: TokenUsage) -> Answer:
-        text = strip_invalid(self.text, len(self.sources))
         return Answer(
             id=self.id,
-            text=text,
+            text=self.text,
             model=self.model,
             finish_reason=self.finish_reason,
-            citations=cite(text, self.sources),
+            citations=cite(self.text, self.sources),
             sources=self.sources,
             usage=usage,
         )

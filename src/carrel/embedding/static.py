@@ -9,7 +9,7 @@ import asyncio
 import importlib.util
 import json
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -79,6 +79,17 @@ def embed(text: str) -> DenseVector:
         return np.zeros(DIMENSIONS, np.float32)
     mean = weights()[ids].mean(axis=0, dtype=np.float32)
     return cast("DenseVector", mean / max(float(np.linalg.norm(mean)), 1e-12))
+
+
+@lru_cache(maxsize=16_384)
+def importance(word: str) -> float:
+    """How much *word* says: about 2 for "the", 10 for "company", 30 for "Jupiter".
+
+    It is the length of the word's vector. WordLlama's were trained to be averaged, so
+    those of words that say little came out short: a prior that no corpus distorts.
+    """
+    ids = _token_ids(word)
+    return float(np.linalg.norm(weights()[ids].sum(axis=0, dtype=np.float32))) if ids else 0.0
 
 
 def count_tokens(text: str) -> int:

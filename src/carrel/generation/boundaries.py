@@ -59,5 +59,5 @@ def _is_shortened(word: str, after: str) -> bool:
         return True  # an initial
     if word.isdigit() and len(word) <= 2:
         return _DAY_OF.match(after) is not None  # "am 3. Oktober"
-    known = _BEFORE_NUMBERS if after[:1].isdigit() else _ABBREVIATIONS
+    known = _ABBREVIATIONS | _BEFORE_NUMBERS if after[:1].isdigit() else _ABBREVIATIONS
     return word.lower() in known

@@ -4,13 +4,14 @@ The same question over the same passages gives the same answer.
 """
 
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import lru_cache
 
 from carrel.embedding.embedder import Embedder
 from carrel.embedding.sparse import Bm25Encoder
+from carrel.generation.candidates import Pick
 from carrel.generation.generator import Delta, Finish, GenerationRequest
-from carrel.generation.selection import Pick, select
+from carrel.generation.selection import select
 
 MODEL = "extractive"
 NOTHING_TO_QUOTE = "The passages that were found hold no sentence to quote."
@@ -23,10 +24,13 @@ _READ = 8
 
 
 class ExtractiveGenerator:
-    """A `Generator` that quotes. Tokens are counted by the embedder's tokenizer."""
+    """A `Generator` that quotes. Tokens are counted by the embedder's tokenizer.
 
-    def __init__(self, embedder: Embedder, bm25: Bm25Encoder) -> None:
-        self._terms = bm25.terms
+    *encoder* gives the stemmer of a question's language.
+    """
+
+    def __init__(self, embedder: Embedder, encoder: Callable[[str], Bm25Encoder]) -> None:
+        self._encoder = encoder
         self._count = lru_cache(maxsize=4096)(embedder.count_tokens)
 
     @property
@@ -35,14 +39,17 @@ class ExtractiveGenerator:
 
     def prompt_tokens(self, request: GenerationRequest) -> int:
         passages = request.passages[:_READ]
-        return self._count(request.question) + sum(self._count(each.text) for each in passages)
+        question = request.standalone or request.question
+        return self._count(question) + sum(self._count(each.text) for each in passages)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Delta | Finish]:
         """A delta for each quoted sentence, then the `Finish`."""
         written = 0
         cut = False
         passages = request.passages[:_READ]
-        for piece in compose(select(request.question, passages, self._terms)):
+        question = request.standalone or request.question
+        bm25 = self._encoder(question)
+        for piece in compose(select(question, passages, bm25.terms, bm25.synonyms)):
             tokens = self._count(piece)
             if written + tokens > request.max_tokens:
                 cut = True

@@ -13,7 +13,8 @@ class GenerationRequest:
     """What is to be answered, and from what.
 
     `passages` are ordered best first; source numbers count them from 1.
-    `history` holds the earlier turns of the conversation, oldest first.
+    `history` holds the earlier turns of the conversation, oldest first; `standalone` is the
+    question with what it takes from them, for a generator that does not read them.
     """
 
     question: str
@@ -21,6 +22,7 @@ class GenerationRequest:
     max_tokens: int
     model: str | None = None
     history: Sequence[Message] = ()
+    standalone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

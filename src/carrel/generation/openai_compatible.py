@@ -8,6 +8,7 @@ Protocol: https://platform.openai.com/docs/api-reference/chat
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from typing import Literal
 
 import msgspec
@@ -99,11 +100,47 @@ class OpenAICompatibleGenerator:
         the end, for the connection to be used again.
         """
         model = request.model or self._model
-        stream = await self._upstream.open(self._body(request, model, build(request)))
+        messages = build(request)
+        parts = self._write(
+            model, messages, request.max_tokens, lambda: self.prompt_tokens(request)
+        )
+        async with aclosing(parts):
+            async for part in parts:
+                yield part
+
+    async def complete(self, messages: Sequence[Message], *, max_tokens: int) -> tuple[str, Finish]:
+        """What the model writes to *messages*, and the end.
+
+        Raises:
+            GenerationFailed: the upstream refused, failed or stalled.
+        """
+
+        def prompt_tokens() -> int:
+            return sum(self._count_tokens(each.content) for each in messages)
+
+        texts: list[str] = []
+        finish = Finish("stop", self._model, 0, 0)
+        parts = self._write(self._model, messages, max_tokens, prompt_tokens)
+        async with aclosing(parts):
+            async for part in parts:
+                if isinstance(part, Finish):
+                    finish = part
+                else:
+                    texts.append(part.text)
+        return "".join(texts), finish
+
+    async def _write(
+        self,
+        model: str,
+        messages: Sequence[Message],
+        max_tokens: int,
+        prompt_tokens: Callable[[], int],
+    ) -> AsyncGenerator[Delta | Finish]:
+        stream = await self._upstream.open(self._body(model, messages, max_tokens))
         try:
             while (text := await stream.next_text()) is not None:
                 yield Delta(text)
-            yield self._finish(model, request, stream.reader)
+            yield self._finish(model, prompt_tokens, stream.reader)
             await stream.drain()
         finally:
             stream.close()
@@ -112,11 +149,11 @@ class OpenAICompatibleGenerator:
         """Release connections; generations under way are cut."""
         await self._upstream.close()
 
-    def _body(self, request: GenerationRequest, model: str, messages: Sequence[Message]) -> bytes:
+    def _body(self, model: str, messages: Sequence[Message], max_tokens: int) -> bytes:
         body: dict[str, object] = {
             "model": model,
             "messages": messages,
-            self._limit_field: request.max_tokens,
+            self._limit_field: max_tokens,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
@@ -124,12 +161,14 @@ class OpenAICompatibleGenerator:
             body["temperature"] = self._temperature
         return msgspec.json.encode(body)
 
-    def _finish(self, model: str, request: GenerationRequest, reader: CompletionReader) -> Finish:
+    def _finish(
+        self, model: str, prompt_tokens: Callable[[], int], reader: CompletionReader
+    ) -> Finish:
         # The model is named as it was asked for: prices and budgets know it by
         # that name, not by the dated one that some upstreams answer with.
         return Finish(
             finish_reason="length" if reader.finish_reason in _LENGTH else "stop",
             model=model,
-            prompt_tokens=reader.prompt_tokens or self.prompt_tokens(request),
+            prompt_tokens=reader.prompt_tokens or prompt_tokens(),
             completion_tokens=reader.completion_tokens or self._count_tokens(reader.text),
         )

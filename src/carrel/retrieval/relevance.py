@@ -5,113 +5,101 @@ rests on measures that mean the same in every corpus, large or small: never on
 ranks, IDF or fused scores, which are relative to what else a tenant stores.
 """
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from carrel.domain.document import Passage
 from carrel.embedding.sparse import Bm25Encoder
+from carrel.embedding.static import importance
+from carrel.embedding.synonyms import Stems, Synonyms, says
+from carrel.retrieval.calibration import Evidence, calibration_for
 
 _CONSIDERED = 8
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-# A name or a number says more about what is asked than other words of its length.
-_NAME_BONUS = 4
+# "How long", "wie viele": they say what kind of answer is sought, and occur in few.
+_HOW = re.compile(
+    r"\b(how|wie) ?(?:long|many|much|often|far|old|large|big|high|fast|soon|quickly"
+    r"|viele?|lange|oft|weit|alt|groß|hoch|teuer|schnell)\b",
+    re.IGNORECASE,
+)
+_UNNAMED = 0.6  # what stands for the share of names found where a question has none
+# What a word counts for where a text holds it but for its ending, or a part of it: compounds.
+_ENDING, _PART = 0.8, 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """How well the best passages match a question.
-
-    `cosine` is the nearest passage's. `coverage` is the weight of the question's
-    stems that one passage holds, as a share; `named` the same share of its names
-    and numbers alone (0.6 when it has none); `shared` counts those stems.
-    """
-
-    cosine: float
-    coverage: float
-    named: float
-    shared: int
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """A logistic regression's weights; relevant from a log-odds of `least` on."""
-
-    cosine: float
-    coverage: float
-    named: float
-    shared: float
-    least: float
-
-    def accepts(self, evidence: Evidence) -> bool:
-        """Whether *evidence* is enough."""
-        log_odds = (
-            self.cosine * evidence.cosine
-            + self.coverage * evidence.coverage
-            + self.named * evidence.named
-            + self.shared * math.log1p(evidence.shared)
-        )
-        return log_odds >= self.least
-
-
-# Fitted as bench/retrieval/refusal.py does, on XQuAD (English, German) and chunkeval: questions
-# asked of their own corpus against questions asked of another, in corpora of 5 to 2,900 chunks.
-# `least` is set so that of no set more than 5% is wrongly refused. It refuses 84 to 99% of
-# English questions asked of the wrong corpus, and 48 to 70% of German ones, whose cosines
-# are all high. Cosines belong to an embedder; where none were measured, only questions
-# that share next to nothing with their passages are refused.
-_MEASURED = {
-    "static": Calibration(cosine=10.5, coverage=7.2, named=2.1, shared=1.4, least=9.75),
-}
-_UNMEASURED = Calibration(cosine=0.0, coverage=8.2, named=1.6, shared=2.7, least=5.4)
+class _Word:
+    text: str
+    stems: Stems
+    weight: float
+    named: bool
 
 
 def is_relevant(
-    question: str, passages: Sequence[Passage], bm25: Bm25Encoder, *, identity: str
+    question: str,
+    passages: Sequence[Passage],
+    bm25: Bm25Encoder,
+    *,
+    identity: str,
 ) -> bool:
     """Whether some of *passages*, best first, seem to answer *question*.
 
-    *identity* is that of the embedder which gave them their cosines.
+    *identity* is that of the embedder which gave them their cosines, and
+    *bm25* knows the stems of the question's language.
     """
     if not passages:
         return False
-    calibration = _MEASURED.get(identity.partition(":")[0], _UNMEASURED)
-    return calibration.accepts(evidence(question, passages, bm25))
+    found = evidence(question, passages, bm25)
+    return calibration_for(identity, bm25.language).accepts(found)
 
 
 def evidence(question: str, passages: Sequence[Passage], bm25: Bm25Encoder) -> Evidence:
     """The measures that `is_relevant` decides on."""
-    weights, names = _weigh(question, bm25)
-    total = sum(weights.values())
-    considered = [
-        bm25.terms(f"{passage.title}\n{passage.heading}\n{passage.text}")
-        for passage in passages[:_CONSIDERED]
-    ]
+    words = _words(question, bm25)
+    asked = frozenset[int]().union(*(word.stems for word in words))
+    synonyms = bm25.synonyms(asked)
+    total = sum(word.weight for word in words) or 1.0
+    names = [word for word in words if word.named]
+    held, named = 0.0, 0.0 if names else _UNNAMED
+    for passage in passages[:_CONSIDERED]:
+        text = f"{passage.title}\n{passage.heading}\n{passage.text}"
+        stems, folded = bm25.terms(text), text.casefold()
+        shares = [_share(word, stems, folded, synonyms) for word in words]
+        held = max(held, sum(s * w.weight for s, w in zip(shares, words, strict=True)))
+        if names:
+            named = max(named, sum(not name.stems.isdisjoint(stems) for name in names) / len(names))
+    cosines = [each.cosine for each in passages[:_CONSIDERED] if each.cosine is not None]
     return Evidence(
-        cosine=max((p.cosine for p in passages[:_CONSIDERED] if p.cosine is not None), default=0.0),
-        coverage=max(
-            (sum(weights[stem] for stem in weights.keys() & stems) for stems in considered),
-            default=0.0,
-        )
-        / (total or 1.0),
-        named=max((len(names & stems) for stems in considered), default=0) / len(names)
-        if names
-        else 0.6,
-        shared=max((len(weights.keys() & stems) for stems in considered), default=0),
+        cosine=max(cosines, default=0.0),
+        coverage=held / total,
+        named=named,
+        held=held,
+        words=len(words),
     )
 
 
-def _weigh(question: str, bm25: Bm25Encoder) -> tuple[dict[int, int], set[int]]:
-    """The question's stems with their weights, and those of names and numbers among them."""
-    weights: dict[int, int] = {}
-    names: set[int] = set()
-    for position, word in enumerate(_WORD.findall(question)):
-        stems = bm25.terms(word)
+def _words(question: str, bm25: Bm25Encoder) -> list[_Word]:
+    """The question's words that carry meaning, each stem once."""
+    words: list[_Word] = []
+    seen: set[int] = set()
+    for position, text in enumerate(_WORD.findall(_HOW.sub(r"\1", question))):
+        stems = bm25.terms(text)
+        if stems <= seen:
+            continue
+        seen |= stems
         # The first word is a capital's by grammar, not by being a name.
-        named = (position > 0 and word[0].isupper()) or any(c.isdigit() for c in word)
-        for stem in stems:
-            weights[stem] = len(word) + _NAME_BONUS * named
-        if named:
-            names |= stems
-    return weights, names
+        named = (position > 0 and text[0].isupper()) or any(c.isdigit() for c in text)
+        words.append(_Word(text.casefold(), stems, importance(text), named))
+    return words
+
+
+def _share(word: _Word, stems: Stems, text: str, synonyms: Synonyms) -> float:
+    """How much of *word* a passage holds, from 0 to 1; *text* is the passage's, case folded."""
+    if any(says(stems, stem, synonyms) for stem in word.stems):
+        return 1.0
+    letters = word.text
+    if len(letters) >= 5 and letters[: max(5, len(letters) - 2)] in text:
+        return _ENDING
+    parts = (letters[:6], letters[3:9], letters[-7:])
+    return _PART if len(letters) >= 9 and any(part in text for part in parts) else 0.0

@@ -38,6 +38,12 @@ answers = Counter(
     "Answers by finish reason; unfinished: failed, or left by its reader.",
     ("finish_reason",),
 )
+checked_out = Counter(
+    "carrel_answer_checked_out_total",
+    "What was taken out of answers: links that no cited source holds, and marks of sources that "
+    "do not support them. A rise says that documents, or the model, are up to something.",
+    ("what",),
+)
 open_streams = Gauge("carrel_open_streams", "Answers being streamed now.")
 isolation_violations = Counter(
     "carrel_isolation_violations_total",

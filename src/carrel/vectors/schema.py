@@ -27,6 +27,7 @@ VERSION = "version"
 FACTS = "facts"
 METADATA = "metadata"
 EVERYONE = "everyone"
+_ORDINAL = 0xFFFF_FFFF  # the bits of a chunk's id that hold its ordinal
 
 # What `to_hit` reads: a search returns these fields, and leaves the (larger) metadata.
 SHOWN = (
@@ -52,6 +53,18 @@ def chunk_id(tenant_id: TenantId, document_id: DocumentId, version: int, ordinal
     bits = bits & ~(0xF << 76) | 8 << 76  # the version field
     bits = bits & ~(0b11 << 62) | 0b10 << 62  # the variant field
     return ChunkId(str(uuid.UUID(int=bits)))
+
+
+def neighbour(chunk: ChunkId, step: int) -> ChunkId | None:
+    """The id that the chunk *step* places further in the same version would have.
+
+    None before the first. Whether there is such a chunk, only the store can say.
+    """
+    number = uuid.UUID(chunk).int
+    ordinal = (number & _ORDINAL) + step
+    if not 0 <= ordinal <= _ORDINAL:
+        return None
+    return ChunkId(str(uuid.UUID(int=number & ~_ORDINAL | ordinal)))
 
 
 def published_to(groups: Collection[str]) -> list[str]:

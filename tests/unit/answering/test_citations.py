@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.answering.citations import cite, strip_invalid
+from carrel.answering.citations import cite
 from carrel.domain.document import Passage
 from carrel.domain.ids import ChunkId, DocumentId
 
@@ -80,24 +80,6 @@ def test_what_names_no_source_is_no_citation(text: str) -> None:
     assert cite(text, SOURCES) == ()
 
 
-@pytest.mark.parametrize(
-    ("text", "stripped"),
-    [
-        ("Refunds take 30 days [1].", "Refunds take 30 days [1]."),
-        ("Refunds take 30 days [3].", "Refunds take 30 days."),
-        ("Refunds [1][9] take [0] time [2, 7].", "Refunds [1] take time [2]."),
-        ("Code `a[9]` and [9](https://x) stay.", "Code `a[9]` and [9](https://x) stay."),
-        ("", ""),
-    ],
-)
-def test_marks_that_name_no_source_are_removed_with_their_space(text: str, stripped: str) -> None:
-    assert strip_invalid(text, 2) == stripped
-
-
-def test_without_sources_every_mark_goes() -> None:
-    assert strip_invalid("I found nothing [1].", 0) == "I found nothing."
-
-
 @given(st.text("Refunds take 30. [1]29,\n`|", max_size=60))
 def test_quotes_are_the_documents_own_characters(text: str) -> None:
     for citation in cite(text, SOURCES):
@@ -105,10 +87,3 @@ def test_quotes_are_the_documents_own_characters(text: str) -> None:
         local = slice(citation.start - source.start, citation.end - source.start)
         assert source.text[local] == citation.quote
         assert citation.quote
-
-
-@given(st.text("ab [1]29,`\n", max_size=60), st.integers(0, 9))
-def test_stripping_is_done_after_one_pass_and_keeps_every_citation(text: str, count: int) -> None:
-    sources = [passage("ab", start) for start in range(count)]
-    stripped = strip_invalid(text, count)
-    assert {c.index for c in cite(stripped, sources)} >= {c.index for c in cite(text, sources)}

@@ -2,7 +2,7 @@ from carrel.embedding.sparse import AVERAGE_LENGTH, Bm25Encoder
 
 
 def test_a_query_weighs_each_distinct_stem_once() -> None:
-    vector = Bm25Encoder().embed_query("refunds refund refunding")
+    vector = Bm25Encoder().embed_query("printers printer printers")
     assert vector.values == [1.0]
 
 
@@ -39,3 +39,12 @@ def test_documents_are_encoded_in_order() -> None:
     texts = ["alpha", "beta gamma", ""]
     assert encoder.embed_documents(texts) == [encoder.embed_document(text) for text in texts]
     assert encoder.embed_document("").indices == []
+
+
+def test_a_query_holds_synonyms_with_less_weight_than_its_own_words() -> None:
+    bm25 = Bm25Encoder()
+    query = bm25.embed_query("refunds")
+    (refund,), back = bm25.terms("refund"), bm25.terms("money back")
+    weights = dict(zip(query.indices, query.values, strict=True))
+    assert weights[refund] == 1.0
+    assert all(0 < weights[stem] < 1 for stem in back)

@@ -23,7 +23,7 @@ def passage(text: str, *, score: float = 0.5, heading: str = "") -> Passage:
 
 
 def generator() -> ExtractiveGenerator:
-    return ExtractiveGenerator(StaticEmbedder(), Bm25Encoder())
+    return ExtractiveGenerator(StaticEmbedder(), lambda question: Bm25Encoder())
 
 
 async def answer(

@@ -84,9 +84,38 @@ def test_title_and_heading_count_as_words_of_the_passage() -> None:
 def test_only_the_best_passages_are_considered() -> None:
     passages = [passage("Nothing of the kind.")] * 8 + [passage("The notice period.", cosine=0.9)]
     measured = evidence("What is the notice period?", passages, BM25)
-    assert (measured.cosine, measured.coverage, measured.shared) == (0, 0, 0)
+    assert (measured.cosine, measured.coverage, measured.held) == (0, 0, 0)
 
 
 def test_a_question_of_stop_words_alone_is_measured_without_a_division_by_zero() -> None:
     measured = evidence("what is it?", [passage("It is what it is.", cosine=0.4)], BM25)
-    assert (measured.coverage, measured.named, measured.shared) == (0, 0.6, 0)
+    assert (measured.coverage, measured.named, measured.words) == (0, 0.6, 0)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("Can I work from home?", "Employees may work remotely up to two days a week."),
+        ("How much vacation do staff get?", "Every employee has 23 days of paid holiday."),
+        ("Where is the headquarters?", "The head office is at 418 Foundry Street."),
+    ],
+)
+def test_a_question_in_other_words_than_the_text_is_relevant(question: str, text: str) -> None:
+    assert is_relevant(question, found(question, (text, *HANDBOOK)), BM25, identity=STATIC)
+
+
+def test_a_part_of_a_compound_counts_for_less_than_the_word() -> None:
+    german = Bm25Encoder("german")
+    question = "Was kostet die Schmalspurbahn?"
+    whole, part, none = (
+        evidence(question, [passage(text)], german).coverage
+        for text in ("Eine Schmalspurbahn.", "Eine Spurbahn.", "Ein Apfel.")
+    )
+    assert whole > part > none == 0
+
+
+def test_words_that_say_more_weigh_more() -> None:
+    question = "Which company made the accelerometer?"
+    company = evidence(question, [passage("A company.")], BM25)
+    accelerometer = evidence(question, [passage("An accelerometer.")], BM25)
+    assert accelerometer.coverage > 1.3 * company.coverage

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from carrel.answering.events import Done, Event, Sources
-from carrel.answering.pipeline import Question
+from carrel.answering.question import Question
 from carrel.api import wire
 from carrel.api.answering import collect, log_content, stages_of, start
 from carrel.api.dependencies import MayAsk, Opened, TenantCaller

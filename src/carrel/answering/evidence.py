@@ -1,0 +1,80 @@
+"""From a question to the passages that its answer is written from.
+
+The passages are the tenant's, and for the caller's groups to see: completing one
+reads through the same handle as the search did.
+"""
+
+from dataclasses import dataclass, replace
+
+from carrel.answering.conversation import Conversations, Standalone
+from carrel.answering.question import Question
+from carrel.placement.homes import Homes
+from carrel.retrieval.context import SPARE, choose, completed, fit, gaps
+from carrel.retrieval.search import Retrieval, Retriever
+from carrel.telemetry.stages import Stages
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found, for the question as it stands alone."""
+
+    retrieval: Retrieval
+    standalone: Standalone
+
+
+class EvidenceFinder:
+    """Finds passages, and makes of them what a model can read. *context_tokens* bounds it."""
+
+    def __init__(
+        self,
+        *,
+        retriever: Retriever,
+        homes: Homes,
+        conversations: Conversations,
+        context_tokens: int,
+    ) -> None:
+        self._retriever = retriever
+        self._homes = homes
+        self._conversations = conversations
+        self.context_tokens = context_tokens
+
+    async def find(self, question: Question, stages: Stages) -> Evidence:
+        """The passages for *question*, best first, as many as it asks for or fewer.
+
+        Raises:
+            Unavailable: the embedder, the vector store or the database is down.
+        """
+        standalone = Standalone(question.text)
+        if question.history:
+            with stages.time("standalone"):
+                # What costs money waits until it is reserved, which is after the search.
+                standalone = await self._conversations.standalone(
+                    question.text, question.history, by_rule_alone=question.has_budget
+                )
+        with stages.time("retrieve"):
+            retrieval = await self._search(question, standalone.text)
+            if not retrieval.relevant and standalone.text != question.text:
+                # What was carried over may have led astray: the question may be a new one.
+                alone = await self._search(question, question.text)
+                if alone.relevant:
+                    retrieval, standalone = alone, replace(standalone, text=question.text)
+            if retrieval.relevant:
+                retrieval = await self._readable(question, retrieval)
+        return Evidence(retrieval, standalone)
+
+    async def _search(self, question: Question, text: str) -> Retrieval:
+        return await self._retriever.search(
+            question.tenant_id,
+            text,
+            top_k=question.top_k + SPARE,
+            where=question.where,
+            groups=question.groups,
+        )
+
+    async def _readable(self, question: Question, retrieval: Retrieval) -> Retrieval:
+        passages = choose(retrieval.passages, question.top_k)
+        if broken := gaps(passages):
+            vectors = await self._homes.of(question.tenant_id, question.groups)
+            chunks = await vectors.fetch([gap.neighbour for gap in broken])
+            passages = completed(passages, broken, chunks)
+        return replace(retrieval, passages=tuple(fit(passages, self.context_tokens)))

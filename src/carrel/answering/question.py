@@ -1,0 +1,31 @@
+"""A question as the pipeline takes it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from carrel.domain.answer import Message
+from carrel.domain.filter import Filter
+from carrel.domain.ids import KeyId, RequestId, TenantId
+from carrel.limits.ticket import Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question of one tenant, with what the caller asked for."""
+
+    tenant_id: TenantId
+    key_id: KeyId
+    request_id: RequestId
+    route: str
+    text: str
+    top_k: int
+    max_tokens: int
+    where: Filter = ()
+    history: Sequence[Message] = ()
+    groups: tuple[str, ...] = ()
+    ticket: Ticket | None = None  # without one there are no limits and no budgets
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether what costs money has to be reserved."""
+        return self.ticket is not None and self.ticket.has_budget
