@@ -16,6 +16,7 @@ from tests import services
 from tests.acceptance.server import ADMIN_KEY, Client, Server, free_port, running
 from tests.isolation.routes import ROUTES
 
+from carrel.limits.books import RECOVERY_SECONDS
 from carrel.tenancy.keys import TENANT_SCOPES
 
 QUESTION = {"question": "How long do refunds take?"}
@@ -77,6 +78,8 @@ def gated(
         # A busy machine is not what is tested: a slow Redis would count as down.
         environment["CARREL_REDIS_TIMEOUT_SECONDS"] = "5"
     with running(tmp_path_factory.mktemp("gated"), environment) as server:
+        if request.param == "in Redis":
+            time.sleep(RECOVERY_SECONDS + 0.5)  # of a new Redis nobody knows what was spent
         yield server
 
 
@@ -209,11 +212,11 @@ async def test_a_budget_is_used_to_the_last_answer_that_fits_and_never_overspent
 async def test_an_answer_is_as_long_as_the_rest_of_the_budget_allows(
     acme: Acme, upstream: Simulator
 ):
-    await acme.allow(budget={"usd": "0.004", "period": "month"})
+    await acme.allow(budget={"usd": "0.005", "period": "month"})
     status, _, answer = await acme.raw({**QUESTION, "max_tokens": 500})
     assert status == 200, answer
     assert 16 <= upstream.last_request["max_tokens"] < 500
-    assert Decimal(answer["usage"]["cost_usd"]) <= Decimal("0.004")
+    assert Decimal(answer["usage"]["cost_usd"]) <= Decimal("0.005")
 
 
 async def test_a_reader_who_leaves_pays_for_what_was_written_and_holds_nothing(

@@ -137,7 +137,10 @@ class AnswerChecks:
         return frozenset(addresses(f"{passage.title}\n{passage.heading}\n{passage.text}"))
 
     def _run(self) -> str:
-        return self._line[max(self._line.rfind(" "), self._line.rfind("\t")) + 1 :]
+        """What was let through and may go on as one address: since the last space or mark."""
+        word = self._line[max(self._line.rfind(" "), self._line.rfind("\t")) + 1 :]
+        *_, end = (0, *(mark.end() for mark in MARK.finditer(word)))
+        return word[end:]
 
     def _pass(self, taken: str, shown: str) -> str:
         self._waiting = self._waiting[len(taken) :]

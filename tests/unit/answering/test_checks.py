@@ -52,6 +52,14 @@ def test_an_honest_answer_comes_through_as_it_was_written(text: str, seed: int) 
     assert checked(*cut(text, seed)) == text
 
 
+def test_words_after_a_mark_are_not_held_back() -> None:
+    checks = AnswerChecks([passage("Refunds take 30 days.")])
+    shown = [
+        checks.feed(word) for word in ["Refunds", " take 30", " days", " [1]", ".", " Then", " on"]
+    ]
+    assert shown == ["Refunds", " take 30", " days", "", " [1].", " Then", " on"]
+
+
 def test_words_are_not_held_back() -> None:
     checks = AnswerChecks(SOURCES)
     assert [checks.feed(each) for each in ("Ref", "unds", " take 30", " days")] == [
