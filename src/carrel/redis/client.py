@@ -73,6 +73,10 @@ class RedisClient:
         (reply,) = await self._exchange([command])
         return _checked(reply)
 
+    async def call_all(self, commands: Sequence[tuple[Argument, ...]]) -> list[Reply]:
+        """The replies to *commands*, in their order, in one round trip. Raises as `call` does."""
+        return [_checked(reply) for reply in await self._exchange(commands)]
+
     async def run(
         self, script: Script, keys: Sequence[Argument], arguments: Sequence[Argument]
     ) -> Reply:

@@ -85,6 +85,26 @@ query_vectors = Counter(
     "Questions whose vector was remembered (hit), or had to be made (miss).",
     ("outcome",),
 )
+cache_lookups = Counter(
+    "carrel_cache_lookups_total",
+    "Questions looked up; by kind (exact, semantic, shared, retrieval) and outcome: hit, miss; "
+    "fresh: the corpus had changed, the evidence had not; stale: both had.",
+    ("kind", "outcome"),
+)
+cache_saved = Counter(
+    "carrel_cache_saved_micro_usd_total",
+    "What answers would have cost that were served without a model; by kind.",
+    ("kind",),
+)
+cache_age_seconds = Histogram(
+    "carrel_cache_age_seconds",
+    "How old the answers were that were served again.",
+    ("kind",),
+    buckets=(1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800),
+)
+cache_bytes = Gauge(
+    "carrel_cache_bytes", "Memory that a cache of this process holds; by what is in it.", ("what",)
+)
 rerank_seconds = Histogram(
     "carrel_rerank_seconds", "Time a reranker took for a question.", buckets=SECONDS
 )

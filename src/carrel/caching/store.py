@@ -1,0 +1,39 @@
+"""The port to where answers are kept: this process's memory, or the Redis of the deployment.
+
+Every operation names the tenant, and every key holds it. What is kept may be gone at any
+time, and whether it still holds is for the reader to see.
+"""
+
+from typing import Protocol
+
+from carrel.caching.entry import Entry
+from carrel.caching.fingerprint import Fingerprint
+from carrel.domain.ids import AnswerId, DocumentId, TenantId
+
+
+class AnswerStore(Protocol):
+    """Answers by their fingerprints. Every operation may raise `Unavailable`."""
+
+    async def get(self, tenant_id: TenantId, name: Fingerprint) -> Entry | None:
+        """The answer that is kept under *name*."""
+        ...
+
+    async def put(self, tenant_id: TenantId, name: Fingerprint, entry: Entry) -> None:
+        """Keep *entry* in place of what was there; older answers make room."""
+        ...
+
+    async def drop(self, tenant_id: TenantId, answer_id: AnswerId) -> Fingerprint | None:
+        """Forget the answer of that id; the name it had, None where none is kept."""
+        ...
+
+    async def drop_document(self, tenant_id: TenantId, document_id: DocumentId) -> None:
+        """Forget the answers that were written from the document."""
+        ...
+
+    async def clear(self, tenant_id: TenantId) -> None:
+        """Forget all answers of the tenant."""
+        ...
+
+    async def count(self, tenant_id: TenantId) -> int:
+        """How many answers of the tenant are kept."""
+        ...

@@ -1,0 +1,70 @@
+"""The version of a tenant's corpus, as it is now: what is kept is held against it.
+
+The metadata database is asked each time, so that no change that was acknowledged is
+missed. Those who ask while it answers share the next question: under load a reading
+costs each of them a fraction of one.
+"""
+
+import asyncio
+
+from sqlalchemy import bindparam, select
+
+from carrel.database.engine import Database
+from carrel.database.tables import tenants
+from carrel.domain.errors import NotFound
+from carrel.domain.ids import TenantId
+
+_VERSIONS = select(tenants.c.id, tenants.c.corpus_version).where(
+    tenants.c.id.in_(bindparam("ids", expanding=True))
+)
+
+_Reading = asyncio.Future[dict[TenantId, int]]
+
+
+class CorpusVersions:
+    """Reads corpus versions from *database*."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._wanted: set[TenantId] = set()
+        self._next: _Reading | None = None
+        self._reader: asyncio.Task[None] | None = None
+
+    async def of(self, tenant_id: TenantId) -> int:
+        """The version after every change that was acknowledged before this call.
+
+        Raises:
+            NotFound: no such tenant.
+            Unavailable: the database does not answer.
+        """
+        # A reading that has begun may have passed a change by: wait for one that has not.
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_future()
+        self._wanted.add(tenant_id)
+        if self._reader is None:
+            self._reader = asyncio.create_task(self._read())
+        versions = await asyncio.shield(self._next)
+        if tenant_id not in versions:
+            raise NotFound(f"no tenant {tenant_id}")
+        return versions[tenant_id]
+
+    async def close(self) -> None:
+        """Wait for the reading under way."""
+        if self._reader is not None:
+            await asyncio.gather(self._reader, return_exceptions=True)
+
+    async def _read(self) -> None:
+        try:
+            while (reading := self._next) is not None:
+                self._next, wanted, self._wanted = None, self._wanted, set()
+                try:
+                    rows = await self._database.fetch(_VERSIONS, {"ids": list(wanted)})
+                except BaseException as error:
+                    reading.set_exception(error)
+                    reading.exception()  # those who waited may all have left
+                    if not isinstance(error, Exception):
+                        raise
+                else:
+                    reading.set_result({row.id: row.corpus_version for row in rows})
+        finally:
+            self._reader = None
