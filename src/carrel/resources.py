@@ -10,7 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from carrel import __version__
 from carrel.answering.conversation import Completes, Conversations
+from carrel.caching.memory import MemoryAnswers
+from carrel.caching.store import AnswerStore
 from carrel.database.engine import Database
 from carrel.database.migrate import migrate
 from carrel.domain.errors import Unavailable
@@ -19,6 +22,7 @@ from carrel.embedding.keywords import Keywords
 from carrel.generation.extractive import MODEL as EXTRACTIVE
 from carrel.generation.extractive import ExtractiveGenerator
 from carrel.generation.generator import Generator
+from carrel.generation.prompt import PROMPT_VERSION
 from carrel.ingestion.originals import Originals
 from carrel.limits.gate import Gate
 from carrel.limits.memory import MemoryMeter
@@ -240,6 +244,35 @@ def open_conversations(
     seconds = settings.llm.standalone_timeout_seconds
     model = generator if seconds and isinstance(generator, Completes) else None
     return Conversations(keywords.for_question, model, timeout_seconds=seconds)
+
+
+def open_answers(settings: Settings, redis: "RedisClient | None") -> AnswerStore | None:
+    """Where answers are kept: in Redis where there is one, else in memory; None: nowhere."""
+    chosen = settings.cache
+    if not chosen.enabled:
+        return None
+    if redis is None:
+        return MemoryAnswers(
+            max_bytes=chosen.answers_mebibytes * 1_048_576, ttl_seconds=chosen.ttl_seconds
+        )
+    from carrel.caching.redis import RedisAnswers
+
+    return RedisAnswers(redis, ttl_seconds=chosen.ttl_seconds)
+
+
+def answer_setup(settings: Settings, embedder: Embedder) -> str:
+    """What on this server an answer depends on, besides question and documents."""
+    parts = (
+        __version__,
+        PROMPT_VERSION,
+        settings.llm.base_url,
+        settings.llm.model,
+        settings.llm.context_tokens,
+        settings.retrieval.model_dump_json(),
+        settings.reranker.model_dump_json(exclude={"api_key"}),
+        embedder.identity,
+    )
+    return "\n".join(map(str, parts))
 
 
 def open_prices(settings: Settings) -> Prices:

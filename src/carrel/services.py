@@ -3,16 +3,20 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from carrel.answering.evidence import EvidenceFinder
 from carrel.answering.pipeline import Pipeline
+from carrel.answering.reuse import Reuse
+from carrel.answering.searching import Searches
+from carrel.caching.store import AnswerStore
+from carrel.caching.versions import CorpusVersions
 from carrel.credentials import open_authenticator
 from carrel.database.engine import Database
 from carrel.domain.errors import CarrelError, InvalidRequest, Unavailable
-from carrel.domain.ids import TenantId
+from carrel.domain.ids import AnswerId, DocumentId, TenantId
 from carrel.domain.tenant import Isolation
 from carrel.embedding.embedder import Embedder
 from carrel.embedding.keywords import Keywords
@@ -25,7 +29,9 @@ from carrel.limits.gate import Gate
 from carrel.models import open_reranking
 from carrel.placement.moves import MoveStore
 from carrel.resources import (
+    answer_setup,
     cancelled,
+    open_answers,
     open_conversations,
     open_database,
     open_embedders,
@@ -73,7 +79,8 @@ class Services:
     audit: AuditLog
     documents: DocumentStore
     uploads: Uploads
-    retriever: Retriever
+    searches: Searches
+    answers: AnswerStore | None
     pipeline: Pipeline
     ledger: Ledger
     gate: Gate
@@ -113,6 +120,31 @@ class Services:
         if server not in servers:
             raise InvalidRequest(f"server is one of: {', '.join(servers)}", param="server")
 
+    async def delete_document(
+        self, tenant_id: TenantId, document_id: DocumentId, groups: Sequence[str]
+    ) -> None:
+        """Delete a document, and forget the answers that were written from it.
+
+        Raises:
+            NotFound: no such document for *groups* to see.
+        """
+        await self.documents.delete(tenant_id, document_id, groups)
+        self.searches.forget(tenant_id)
+        if self.answers:
+            with contextlib.suppress(Unavailable):  # none of them is served any more
+                await self.answers.drop_document(tenant_id, document_id)
+
+    async def forget_answer(self, tenant_id: TenantId, answer_id: AnswerId) -> None:
+        """Have an answer not given again."""
+        if self.answers:
+            await self.answers.drop(tenant_id, answer_id)
+
+    async def forget_answers(self, tenant_id: TenantId) -> None:
+        """Have none of the answers given again that the tenant was given."""
+        self.searches.forget(tenant_id)
+        if self.answers:
+            await self.answers.clear(tenant_id)
+
     async def erase_tenant(
         self, tenant_id: TenantId, *, wait_seconds: float, by: Actor = OPERATOR
     ) -> Erasure:
@@ -123,6 +155,8 @@ class Services:
         """
         name = await request_erasure(self.database, tenant_id, by)
         await self.authenticator.forget()
+        with contextlib.suppress(Unavailable):  # the worker clears what is in Redis
+            await self.forget_answers(tenant_id)
         return await self.erasures.wait(name, seconds=wait_seconds)
 
 
@@ -158,8 +192,13 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             remembered=settings.embedder.cached_queries,
             reranking=reranking,
         )
+        versions = CorpusVersions(database)
+        stack.push_async_callback(versions.close)
+        kept_searches = settings.cache.searches_mebibytes if settings.cache.enabled else 0
+        searches = Searches(retriever, versions, max_bytes=kept_searches * 1_048_576)
         documents = DocumentStore(database)
         redis = open_redis(settings, stack)
+        answers = open_answers(settings, redis)
         authenticator = open_authenticator(settings, database, last_use, redis)
         stack.push_async_callback(authenticator.close)
         yield Services(
@@ -175,10 +214,14 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             audit=AuditLog(database),
             documents=documents,
             uploads=Uploads(database, open_originals(settings), documents),
-            retriever=retriever,
+            searches=searches,
+            answers=answers,
             pipeline=Pipeline(
+                reuse=Reuse(answers, versions, setup=answer_setup(settings, embedder))
+                if answers
+                else None,
                 evidence=EvidenceFinder(
-                    retriever=retriever,
+                    searches=searches,
                     homes=homes,
                     conversations=open_conversations(settings, generator, keywords),
                     context_tokens=settings.llm.context_tokens,

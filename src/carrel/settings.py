@@ -150,6 +150,19 @@ class RetrievalSettings(Section):
     )
 
 
+class CacheSettings(Section):
+    """What is kept of answers and searches; it is served only while it still holds."""
+
+    enabled: bool = Field(default=True, description="false: every question is answered anew")
+    ttl_seconds: int = Field(default=86_400, ge=1, description="for which an answer is kept")
+    answers_mebibytes: int = Field(
+        default=64, ge=1, description="of answers in a process's memory, where there is no Redis"
+    )
+    searches_mebibytes: int = Field(
+        default=32, ge=0, description="of searches in a process's memory; 0: none are kept"
+    )
+
+
 class LogSettings(Section):
     """What the server writes to standard error."""
 
@@ -234,6 +247,7 @@ class Settings(BaseSettings):
     reranker: RerankerSettings = RerankerSettings()
     ingestion: IngestionSettings = IngestionSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
+    cache: CacheSettings = CacheSettings()
     log: LogSettings = LogSettings()
     jwt: JwtSettings = JwtSettings()
 

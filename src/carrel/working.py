@@ -9,7 +9,7 @@ from carrel.domain.ids import new_id
 from carrel.embedding.keywords import Keywords
 from carrel.erasure.document import DocumentEraser
 from carrel.erasure.orphans import remove_orphans_hourly
-from carrel.erasure.places import Files, Points
+from carrel.erasure.places import Answers, Files, Place, Points
 from carrel.erasure.tenant import TenantEraser
 from carrel.ingestion.index import Indexer
 from carrel.ingestion.parse.parser import Parser
@@ -19,10 +19,12 @@ from carrel.placement.mover import Mover
 from carrel.placement.moves import MoveStore
 from carrel.resources import (
     cancelled,
+    open_answers,
     open_database,
     open_embedders,
     open_homes,
     open_originals,
+    open_redis,
 )
 from carrel.settings import Settings
 
@@ -58,7 +60,11 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
             queue=queue,
         )
         documents = DocumentEraser(database, homes, originals, queue)
-        tenants = TenantEraser(database, homes, queue, (Points(homes), Files(originals)))
+        places: list[Place] = [Points(homes), Files(originals)]
+        redis = open_redis(settings, stack)
+        if redis and (answers := open_answers(settings, redis)):
+            places.append(Answers(answers))
+        tenants = TenantEraser(database, homes, queue, places)
         mover = Mover(database, homes, MoveStore(database), queue, embedders)
         sweeping = asyncio.create_task(remove_orphans_hourly(database, originals))
         stack.push_async_callback(cancelled, sweeping)

@@ -80,10 +80,15 @@ def _asking(field: str) -> Body:
 
 
 # In this order a caller who may make all the calls finds, each time, what the call is about.
+def _feedback(some_id: str) -> dict[str, Any]:
+    return {"id": "ans_" + re.sub(r"[^0-9A-Za-z_-]", "", some_id)[:64], "rating": "negative"}
+
+
 ROUTES = (
     Route("POST", "/v1/query", "query", 200, 200, _asking("question")),
     Route("POST", "/v1/search", "search", 200, 200, _asking("query")),
     Route("POST", "/v1/chat/completions", "query", 200, 200, _chat),
+    Route("POST", "/v1/feedback", "query", 204, 204, _feedback),
     Route("GET", "/v1/models", "query", 200, 200, query=lambda i: {"tenant_id": i}),
     Route("GET", "/v1/models/{model}", "query", 200, 404, own="model"),
     Route("GET", "/v1/documents", "documents:read", 200, 422, query=lambda i: {"after": i}),
@@ -112,6 +117,7 @@ ROUTES = (
         lambda i: {"status": "active"},
         own="tenant",
     ),
+    Route("DELETE", "/admin/tenants/{tenant_id}/cache", "admin", 204, 403, own="tenant"),
     Route("GET", "/admin/tenants/{tenant_id}/keys", "admin", 200, 403, own="tenant"),
     Route(
         "POST",

@@ -79,7 +79,7 @@ async def test_a_tenant_that_is_being_erased_is_gone_for_everyone_at_once(
         erasure = await erase(api, tenant, wait=0)
         assert erasure.status == "running"
         assert caller.tenant_id is not None
-        found = await api.services.retriever.search(
+        found = await api.services.searches.search(
             caller.tenant_id, question_about("refunds"), top_k=5
         )
         assert found.passages == ()

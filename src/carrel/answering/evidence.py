@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from carrel.answering.conversation import Conversations, Standalone
 from carrel.answering.question import Question
+from carrel.answering.searching import Searches
 from carrel.placement.homes import Homes
 from carrel.retrieval.context import SPARE, choose, completed, fit, gaps
-from carrel.retrieval.search import Retrieval, Retriever
+from carrel.retrieval.search import Retrieval
 from carrel.telemetry.stages import Stages
 
 
@@ -28,17 +29,19 @@ class EvidenceFinder:
     def __init__(
         self,
         *,
-        retriever: Retriever,
+        searches: Searches,
         homes: Homes,
         conversations: Conversations,
         context_tokens: int,
     ) -> None:
-        self._retriever = retriever
+        self._searches = searches
         self._homes = homes
         self._conversations = conversations
         self.context_tokens = context_tokens
 
-    async def find(self, question: Question, stages: Stages) -> Evidence:
+    async def find(
+        self, question: Question, stages: Stages, corpus_version: int | None = None
+    ) -> Evidence:
         """The passages for *question*, best first, as many as it asks for or fewer.
 
         Raises:
@@ -52,23 +55,25 @@ class EvidenceFinder:
                     question.text, question.history, by_rule_alone=question.has_budget
                 )
         with stages.time("retrieve"):
-            retrieval = await self._search(question, standalone.text)
+            retrieval = await self._search(question, standalone.text, corpus_version)
             if not retrieval.relevant and standalone.text != question.text:
                 # What was carried over may have led astray: the question may be a new one.
-                alone = await self._search(question, question.text)
+                alone = await self._search(question, question.text, corpus_version)
                 if alone.relevant:
                     retrieval, standalone = alone, replace(standalone, text=question.text)
             if retrieval.relevant:
                 retrieval = await self._readable(question, retrieval)
         return Evidence(retrieval, standalone)
 
-    async def _search(self, question: Question, text: str) -> Retrieval:
-        return await self._retriever.search(
+    async def _search(self, question: Question, text: str, corpus_version: int | None) -> Retrieval:
+        return await self._searches.search(
             question.tenant_id,
             text,
             top_k=question.top_k + SPARE,
             where=question.where,
             groups=question.groups,
+            corpus_version=corpus_version,
+            anew=question.cache != "use",
         )
 
     async def _readable(self, question: Question, retrieval: Retrieval) -> Retrieval:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from carrel.domain.answer import Message
+from carrel.domain.answer import CacheUse, Message
 from carrel.domain.filter import Filter
 from carrel.domain.ids import KeyId, RequestId, TenantId
 from carrel.limits.ticket import Ticket
@@ -23,6 +23,7 @@ class Question:
     where: Filter = ()
     history: Sequence[Message] = ()
     groups: tuple[str, ...] = ()
+    cache: CacheUse = "use"
     ticket: Ticket | None = None  # without one there are no limits and no budgets
 
     @property

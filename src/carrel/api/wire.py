@@ -29,7 +29,11 @@ def answer(value: Answer) -> dict[str, Any]:
 
 
 def cache(value: Answer) -> dict[str, Any]:
-    return {"status": value.cache_status, "age_seconds": None, "similarity": None}
+    return {
+        "status": value.cache_status,
+        "age_seconds": value.cache_age_seconds,
+        "similarity": value.cache_similarity,
+    }
 
 
 def citation(value: Citation) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from carrel.domain.ids import AnswerId, ChunkId, DocumentId
 
 FinishReason = Literal["stop", "length", "no_evidence"]
 CacheStatus = Literal["miss", "exact", "semantic", "shared"]
+CacheUse = Literal["use", "bypass", "refresh"]
 Role = Literal["system", "user", "assistant"]
 
 
@@ -61,3 +62,5 @@ class Answer:
     sources: tuple[Passage, ...]
     usage: TokenUsage
     cache_status: CacheStatus = "miss"
+    cache_age_seconds: int | None = None  # None: it was written for this question
+    cache_similarity: float | None = None

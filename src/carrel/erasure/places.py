@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from carrel.caching.store import AnswerStore
 from carrel.domain.ids import TenantId
 from carrel.ingestion.originals import Originals
 from carrel.placement.homes import Home, Homes
@@ -56,6 +57,21 @@ class Points:
             stored = await self._homes.at(home, subject.tenant_id).inventory()
             found += sum(each.points for each in stored)
         return found
+
+
+class Answers:
+    """The answers that are kept in Redis; those in a process's memory went with the request."""
+
+    name = "answers"
+
+    def __init__(self, answers: AnswerStore) -> None:
+        self._answers = answers
+
+    async def clear(self, subject: Subject) -> None:
+        await self._answers.clear(subject.tenant_id)
+
+    async def left(self, subject: Subject) -> int:
+        return await self._answers.count(subject.tenant_id)
 
 
 class Files:

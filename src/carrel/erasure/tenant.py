@@ -34,7 +34,12 @@ async def request_erasure(
         doomed = await connection.execute(
             update(tenants)
             .where(tenants.c.id == tenant_id, tenants.c.status != "erasing")
-            .values(status="erasing", updated_at=datetime.now(UTC))
+            .values(
+                status="erasing",
+                # So that nothing is served that was found before.
+                corpus_version=tenants.c.corpus_version + 1,
+                updated_at=datetime.now(UTC),
+            )
         )
         if doomed.rowcount == 0:
             raise NotFound(f"no tenant {tenant_id}")

@@ -38,6 +38,9 @@ answers = Counter(
     "Answers by finish reason; unfinished: failed, or left by its reader.",
     ("finish_reason",),
 )
+feedback = Counter(
+    "carrel_answer_feedback_total", "What readers said of answers: positive, negative.", ("rating",)
+)
 checked_out = Counter(
     "carrel_answer_checked_out_total",
     "What was taken out of answers: links that no cited source holds, and marks of sources that "

@@ -91,6 +91,13 @@ async def delete(
     return Response(status_code=204, headers={"x-carrel-erasure": erasure.id})
 
 
+@router.delete("/{tenant_id}/cache", status_code=204, summary="Forget a tenant's kept answers")
+async def clear_cache(tenant_id: str, admin: Admin, services: Opened) -> Response:
+    await services.tenants.get(TenantId(tenant_id))
+    await services.forget_answers(TenantId(tenant_id))
+    return Response(status_code=204)
+
+
 def _tenant(tenant: Tenant) -> dict[str, Any]:
     return {
         "id": tenant.id,

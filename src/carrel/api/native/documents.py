@@ -133,7 +133,7 @@ async def get_document(
 async def delete_document(
     document_id: str, caller: MayWriteDocuments, services: Opened
 ) -> Response:
-    await services.documents.delete(caller.tenant_id, DocumentId(document_id), caller.groups)
+    await services.delete_document(caller.tenant_id, DocumentId(document_id), caller.groups)
     return Response(status_code=204)
 
 

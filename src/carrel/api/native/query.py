@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Request
@@ -17,6 +17,7 @@ from carrel.api.dependencies import MayAsk, MaySearch, Opened, TenantCaller
 from carrel.api.errors import describe
 from carrel.api.event_stream import EventStream, frame
 from carrel.api.responses import Json
+from carrel.domain.answer import CacheUse
 from carrel.domain.errors import InvalidRequest
 from carrel.domain.filter import is_text, parse_filter
 
@@ -41,7 +42,7 @@ class QueryBody(BaseModel):
     filter: dict[str, Any] | None = None
     model: str | None = None
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] = 512
-    cache: Literal["use", "bypass", "refresh"] = "use"
+    cache: CacheUse = "use"
 
 
 class SearchBody(BaseModel):
@@ -68,6 +69,7 @@ async def query(body: QueryBody, request: Request, caller: MayAsk, services: Ope
         top_k=body.top_k,
         max_tokens=body.max_tokens,
         where=parse_filter(body.filter),
+        cache=body.cache,
         ticket=caller.ticket,
     )
     await caller.ticket.admit(services.pipeline.tokens_at_most(question))
@@ -81,7 +83,7 @@ async def query(body: QueryBody, request: Request, caller: MayAsk, services: Ope
 
 @router.post("/search", summary="The passages that match best")
 async def search(body: SearchBody, caller: MaySearch, services: Opened) -> Response:
-    retrieval = await services.retriever.search(
+    retrieval = await services.searches.search(
         caller.tenant_id,
         meaningful(body.query, "query"),
         top_k=body.top_k,

@@ -23,7 +23,7 @@ from carrel.api.errors import describe
 from carrel.api.event_stream import EventStream, frame
 from carrel.api.native.query import MAX_QUESTION, MAX_TOKENS, meaningful
 from carrel.api.responses import Json
-from carrel.domain.answer import Answer, Message, Role
+from carrel.domain.answer import Answer, CacheUse, Message, Role
 from carrel.domain.errors import InvalidRequest
 from carrel.domain.filter import is_text
 
@@ -77,6 +77,7 @@ class ChatBody(BaseModel):
     max_tokens: Annotated[int | None, Field(ge=1, le=MAX_TOKENS)] = None
     max_completion_tokens: Annotated[int | None, Field(ge=1, le=MAX_TOKENS)] = None
     n: Annotated[int | None, Field(ge=1, le=1)] = None
+    cache: CacheUse = "use"
 
 
 @router.post("/chat/completions", summary="Ask as with OpenAI's SDK; sources come as extra fields")
@@ -92,6 +93,7 @@ async def chat(body: ChatBody, request: Request, caller: MayAsk, services: Opene
         top_k=TOP_K,
         max_tokens=body.max_completion_tokens or body.max_tokens or DEFAULT_MAX_TOKENS,
         history=history,
+        cache=body.cache,
         ticket=caller.ticket,
     )
     await caller.ticket.admit(services.pipeline.tokens_at_most(question))

@@ -1,0 +1,100 @@
+"""An answer while it is being written."""
+
+from datetime import UTC, datetime
+
+from carrel.answering.checks import AnswerChecks
+from carrel.answering.citations import cite
+from carrel.answering.evidence import Evidence
+from carrel.domain.answer import Answer, FinishReason, TokenUsage
+from carrel.domain.document import Passage
+from carrel.domain.errors import GenerationFailed
+from carrel.domain.ids import AnswerId, new_id
+from carrel.embedding.embedder import Embedder
+from carrel.generation.generator import Finish
+from carrel.usage.prices import Prices
+
+NO_EVIDENCE = "I found nothing in the documents that answers this question."
+
+
+class Draft:
+    """Text and marks as they come, checked; what it took so far, and the answer at the end."""
+
+    def __init__(self, model: str, evidence: Evidence) -> None:
+        self.id = AnswerId(new_id("ans"))
+        self.at = datetime.now(UTC)  # in whose day and month it counts
+        self.model = model
+        self.retrieval = evidence.retrieval
+        self.standalone = evidence.standalone
+        self.sources: tuple[Passage, ...] = self.retrieval.passages
+        self.pieces: list[str] = []
+        self.checks = AnswerChecks(self.sources)
+        self._written: list[str] = []  # by the generator, whatever is shown of it
+        self.finish_reason: FinishReason = "stop"
+        self.complete = False
+        self.prompt_tokens = 0
+        self._finish: Finish | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    def refuse(self) -> None:
+        """Nothing relevant was found: say so, and ask no model."""
+        self.pieces.append(NO_EVIDENCE)
+        self.sources = ()
+        self.finish_reason = "no_evidence"
+
+    def ask(self, prompt_tokens: int) -> None:
+        """A model is asked: from here on it charges for the prompt, however this ends."""
+        self.prompt_tokens = prompt_tokens
+
+    def failed(self, error: GenerationFailed) -> None:
+        if not error.billable and not self._written:
+            self.prompt_tokens = 0
+
+    def write(self, text: str) -> str:
+        """Take in what the generator wrote; returns what of it can be shown by now."""
+        self._written.append(text)
+        return self._show(self.checks.feed(text))
+
+    def write_rest(self) -> str:
+        """What was held back until the end."""
+        return self._show(self.checks.close())
+
+    def end(self, finish: Finish) -> None:
+        self._finish = finish
+        self.model = finish.model
+        self.finish_reason = finish.finish_reason
+
+    def usage(self, embedder: Embedder, prices: Prices) -> TokenUsage:
+        """What it took so far, but for what its embedded tokens cost."""
+        embedded = self.retrieval.embedding_tokens
+        prompt, written = self._tokens(embedder)
+        prompt += self.standalone.prompt_tokens
+        written += self.standalone.completion_tokens
+        if not prompt and not written:  # no model was asked, so no price is needed
+            return TokenUsage(embedding_tokens=embedded)
+        return TokenUsage(prompt, written, embedded, prices.cost(self.model, prompt, written))
+
+    def finish(self, usage: TokenUsage) -> Answer:
+        return Answer(
+            id=self.id,
+            text=self.text,
+            model=self.model,
+            finish_reason=self.finish_reason,
+            citations=cite(self.text, self.sources),
+            sources=self.sources,
+            usage=usage,
+        )
+
+    def _show(self, text: str) -> str:
+        self.pieces.append(text)
+        return text
+
+    def _tokens(self, embedder: Embedder) -> tuple[int, int]:
+        if self.finish_reason == "no_evidence":
+            return 0, 0
+        if self._finish is not None:
+            return self._finish.prompt_tokens, self._finish.completion_tokens
+        # Cut off before the model reported.
+        return self.prompt_tokens, embedder.count_tokens("".join(self._written))

@@ -1,0 +1,113 @@
+"""Answers that were given before: found again, and served only while they hold.
+
+An answer holds while the tenant's corpus is at the version it was found to hold at. Of a
+changed corpus the passages are searched again: if they are the evidence that the answer
+was written from, it holds still. Otherwise it is not served, and the new one replaces it.
+"""
+
+import time
+from dataclasses import dataclass, replace
+
+from carrel.answering.question import Question
+from carrel.caching.entry import Entry, Evidence
+from carrel.caching.fingerprint import Fingerprint, fingerprint
+from carrel.caching.store import AnswerStore
+from carrel.caching.versions import CorpusVersions
+from carrel.domain.answer import Answer, CacheStatus, TokenUsage
+from carrel.domain.errors import Unavailable
+from carrel.telemetry import metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What is kept under a question's *name*, and the version its corpus is at.
+
+    The version was read before anything is searched: whatever is found is of it, or newer.
+    """
+
+    name: Fingerprint
+    corpus_version: int
+    entry: Entry | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the answer can be served as it is."""
+        return self.entry is not None and self.entry.corpus_version == self.corpus_version
+
+
+class Reuse:
+    """Keeps answers in *store*; *setup* names what on this server an answer depends on."""
+
+    def __init__(self, store: AnswerStore, versions: CorpusVersions, *, setup: str) -> None:
+        self._store = store
+        self._versions = versions
+        self._setup = setup
+
+    async def look_up(self, question: Question) -> Lookup:
+        """The answer that is kept for *question*, if it may be used.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        name = fingerprint(
+            question.tenant_id,
+            question.text,
+            groups=question.groups,
+            history=question.history,
+            where=question.where,
+            top_k=question.top_k,
+            max_tokens=question.max_tokens,
+            setup=self._setup,
+        )
+        version = await self._versions.of(question.tenant_id)
+        entry = await self._entry(question, name) if question.cache == "use" else None
+        lookup = Lookup(name, version, entry)
+        if question.cache == "use" and (lookup.holds or entry is None):
+            metrics.cache_lookups.labels("exact", "hit" if lookup.holds else "miss").inc()
+        return lookup
+
+    async def holds_still(self, question: Question, lookup: Lookup, found: Evidence) -> bool:
+        """Whether the evidence of a changed corpus is that of the answer; then it is marked so."""
+        if lookup.entry is None:
+            return False
+        same = lookup.entry.evidence == found
+        metrics.cache_lookups.labels("exact", "fresh" if same else "stale").inc()
+        if same:
+            fresh = replace(lookup.entry, corpus_version=lookup.corpus_version)
+            await self._put(question, lookup.name, fresh)
+        return same
+
+    async def keep(
+        self, question: Question, lookup: Lookup, answer: Answer, evidence: Evidence
+    ) -> None:
+        """Keep a finished *answer* that was written from *evidence*."""
+        if question.cache == "bypass" or answer.finish_reason == "no_evidence":
+            return
+        cost = answer.usage.cost_micro_usd or 0
+        entry = Entry(answer, evidence, lookup.corpus_version, time.time(), cost)
+        await self._put(question, lookup.name, entry)
+
+    async def _entry(self, question: Question, name: Fingerprint) -> Entry | None:
+        try:
+            return await self._store.get(question.tenant_id, name)
+        except Unavailable:
+            return None
+
+    async def _put(self, question: Question, name: Fingerprint, entry: Entry) -> None:
+        try:
+            await self._store.put(question.tenant_id, name, entry)
+        except Unavailable:
+            return  # an answer that is not kept is made again
+
+
+def served_again(entry: Entry, status: CacheStatus, usage: TokenUsage) -> Answer:
+    """The answer as it is given this time; *usage* is what giving it took."""
+    metrics.cache_saved.labels(status).inc(entry.cost_micro_usd)
+    age = max(0.0, time.time() - entry.made_at)
+    metrics.cache_age_seconds.labels(status).observe(age)
+    return replace(
+        entry.answer,
+        cache_status=status,
+        cache_age_seconds=int(age),
+        usage=replace(usage, saved_micro_usd=entry.cost_micro_usd),
+    )
