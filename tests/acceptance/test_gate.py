@@ -19,7 +19,7 @@ from tests.isolation.routes import ROUTES
 from carrel.limits.books import RECOVERY_SECONDS
 from carrel.tenancy.keys import TENANT_SCOPES
 
-QUESTION = {"question": "How long do refunds take?"}
+QUESTION = {"question": "How long do refunds take?", "cache": "bypass"}
 FAST = Behaviour(ttft_ms=5, tokens_per_second=2000, tokens=40)
 SLOW = Behaviour(ttft_ms=5, tokens_per_second=50, tokens=500)
 PRICE = {"input": Decimal(10), "output": Decimal(20)}  # micro-dollars a token

@@ -21,7 +21,7 @@ from tests.acceptance.server import ADMIN_KEY, Client, Server, free_port, new_te
 API = "carrel.serving.api"
 TOKENS = 40
 PACE = Behaviour(ttft_ms=20, tokens_per_second=200, tokens=TOKENS)
-QUESTION = {"question": "How long do refunds take?"}
+QUESTION = {"question": "How long do refunds take?", "cache": "bypass"}
 READERS = 40
 Shock = Callable[[Server], Awaitable[None]]
 

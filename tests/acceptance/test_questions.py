@@ -77,7 +77,7 @@ async def test_a_stream_is_sources_then_deltas_then_the_whole_answer(
     assert set(names[1:-1]) == {"delta"}
     written = "".join(each["text"] for each in data[1:-1])
     assert written == data[-1]["answer"]
-    _, whole = await both[0].post("/v1/query", {"question": QUESTION})
+    _, whole = await both[0].post("/v1/query", {"question": QUESTION, "cache": "refresh"})
     del whole["id"], data[-1]["id"]
     # The question's vector is remembered, so its tokens are embedded once.
     del whole["usage"], data[-1]["usage"]

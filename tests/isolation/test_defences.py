@@ -21,6 +21,7 @@ from carrel.database.tables import documents, keys, tenants, versions
 from carrel.domain.errors import Conflict, InvalidRequest, NotFound
 from carrel.domain.ids import DocumentId
 from carrel.ingestion import idempotency
+from carrel.ingestion.documents import bump_corpus
 from carrel.jobs.queue import JobQueue, add_job
 from carrel.tenancy.keys import hash_secret, new_secret
 from carrel.tenancy.store import TenantStore
@@ -242,6 +243,7 @@ async def _mark_deleted(tenant: Tenant) -> None:
         await connection.execute(
             update(documents).where(mine).values(deleted_through=documents.c.newest_version)
         )
+        await bump_corpus(connection, tenant.id)
 
 
 async def _is_gone(tenant: Tenant) -> bool:

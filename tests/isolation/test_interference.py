@@ -6,7 +6,8 @@ Ids, order, scores (cosine and BM25, unrounded), passages and answers are compar
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -14,7 +15,7 @@ import pytest
 from tests.acceptance.server import Client, Server, new_tenant
 from tests.isolation.backends import Backend
 from tests.isolation.canary import SUBJECTS, new_canary, question_about, text_about
-from tests.isolation.stack import Api, Tenant, homes
+from tests.isolation.stack import Api, Tenant, homes, opened
 from tests.isolation.stack import new_tenant as tenant_of
 from tests.isolation.tally import TALLY
 
@@ -23,8 +24,16 @@ from carrel.embedding.sparse import Bm25Encoder
 from carrel.vectors.store import Hits
 
 DOCUMENTS = 12
+UNCACHED = {"CARREL_CACHE__ENABLED": "false"}
 NEIGHBOURS_DOCUMENTS = 220
 QUESTIONS = (*map(question_about, SUBJECTS), "refunds", "thirty days", "office")
+
+
+@pytest.fixture
+async def api(backend: Backend, tmp_path: Path) -> AsyncIterator[Api]:
+    """A stack that remembers nothing: what is compared is found anew each time."""
+    async with opened(tmp_path / "data", backend, environment=UNCACHED) as stack:
+        yield stack
 
 
 async def test_no_score_changes_by_a_bit_whatever_a_neighbour_does(
@@ -179,7 +188,7 @@ async def _answers(client: Client, question: str) -> str:
     status, found = await client.post("/v1/search", {"query": question, "top_k": 50})
     assert status == 200
     assert found["hits"]
-    status, answer = await client.post("/v1/query", {"question": question})
+    status, answer = await client.post("/v1/query", {"question": question, "cache": "bypass"})
     assert status == 200
     return json.dumps([found, _comparable(answer)])
 

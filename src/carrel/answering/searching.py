@@ -61,13 +61,13 @@ class Searches:
             Unavailable: the embedder, the vector store or the database is down.
         """
 
-        async def search() -> Retrieval:
+        async def look() -> Retrieval:
             return await self._retriever.search(
                 tenant_id, question, top_k=top_k, where=where, groups=groups
             )
 
         if anew or not self._keeps:
-            return await search()
+            return await look()
         if corpus_version is None:
             corpus_version = await self._versions.of(tenant_id)
         key = (tenant_id, tuple(sorted(groups)), question, top_k, where)
@@ -77,7 +77,7 @@ class Searches:
             metrics.cache_lookups.labels("retrieval", "hit").inc()
             return replace(_decode(found.data), embedding_tokens=0)
         metrics.cache_lookups.labels("retrieval", "miss").inc()
-        retrieval = await search()
+        retrieval = await look()
         data = _encode(retrieval)
         kept = _Found(data, corpus_version, now + REMEMBERED_SECONDS)
         self._kept.put(key, kept, len(data) + len(question) + OVERHEAD_BYTES)

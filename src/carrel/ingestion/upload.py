@@ -22,7 +22,7 @@ from carrel.domain.errors import Conflict, InvalidRequest
 from carrel.domain.filter import is_text
 from carrel.domain.ids import DocumentId, TenantId, new_id
 from carrel.ingestion import idempotency
-from carrel.ingestion.documents import DocumentStore
+from carrel.ingestion.documents import DocumentStore, bump_corpus
 from carrel.ingestion.idempotency import Carried
 from carrel.ingestion.originals import Original, Originals
 from carrel.ingestion.parse.detect import HEAD_BYTES, detect
@@ -118,6 +118,8 @@ class Uploads:
                 version = 1 if newest is None else newest.version + 1
                 await _put_document(connection, tenant_id, document_id, version, now)
                 await _put_groups(connection, tenant_id, document_id, upload.groups)
+                if newest is not None:  # what its groups were may have been taken away
+                    await bump_corpus(connection, tenant_id)
                 await connection.execute(
                     insert(versions).values(
                         tenant_id=tenant_id,
