@@ -1,5 +1,6 @@
 """All benches, each one entry: its name, what it measures, how, and the goals of its figures."""
 
+from bench.caching import hit
 from bench.measure import AtLeast, AtMost, Bench
 from bench.micro import gate, ingest, memory, overhead, stall, start
 from bench.retrieval import served as retrieval
@@ -43,6 +44,15 @@ BENCHES = (
         "admit, reserve and finish a request, in memory and with Redis",
         gate.measure,
         {f"round trips to {step}": AtMost(1) for step in gate.STEPS},
+    ),
+    Bench(
+        "hit",
+        "an answer that was given before, against a bare FastAPI route with one GET of Redis",
+        hit.measure,
+        {
+            "in Redis against bare, 32 clients": AtLeast(0.7),
+            "in memory against bare, 32 clients": AtLeast(0.9),
+        },
     ),
     Bench("ingest", "Markdown, from upload to ready", ingest.measure),
     Bench(

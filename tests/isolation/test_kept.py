@@ -1,4 +1,4 @@
-"""What is kept of answers and searches is one tenant's, of one sight, and never of an old corpus."""
+"""What is kept is one tenant's, of one sight, and never of an old corpus."""
 
 from typing import Any
 

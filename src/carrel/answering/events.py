@@ -22,3 +22,8 @@ class Done:
 
 
 Event = Sources | Delta | Done
+
+
+def events_of(answer: Answer) -> tuple[Event, ...]:
+    """The events of an answer that is there already."""
+    return Sources(answer.sources), Delta(answer.text), Done(answer)

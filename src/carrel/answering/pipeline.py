@@ -8,26 +8,28 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from carrel.answering.conversation import recent
 from carrel.answering.draft import Draft
-from carrel.answering.events import Done, Event, Sources
+from carrel.answering.events import Done, Event, Sources, events_of
 from carrel.answering.evidence import Evidence, EvidenceFinder
 from carrel.answering.question import Question
 from carrel.answering.reuse import Lookup, Reuse, served_again
 from carrel.answering.settling import Outcome, settle, with_embedding
 from carrel.answering.spending import affordable_tokens
 from carrel.caching.entry import Entry, evidence_of
-from carrel.domain.answer import TokenUsage
+from carrel.domain.answer import Answer, TokenUsage
 from carrel.domain.errors import GenerationFailed
 from carrel.embedding.embedder import Embedder
 from carrel.generation.generator import Delta, Finish, GenerationRequest, Generator
-from carrel.retrieval.search import Retrieval
 from carrel.telemetry import metrics
 from carrel.telemetry.stages import Stages
 from carrel.usage.journal import Opened
 from carrel.usage.ledger import Ledger
 from carrel.usage.prices import NOTHING, Prices
+
+REMEMBERED_COUNTS = 1_000  # texts, of at most 10,000 characters
 
 
 class Pipeline:
@@ -51,6 +53,7 @@ class Pipeline:
         self._prices = prices
         self._ledger = ledger
         self._passage_tokens = passage_tokens
+        self._count_tokens = lru_cache(REMEMBERED_COUNTS)(embedder.count_tokens)
 
     @property
     def model(self) -> str:
@@ -59,77 +62,76 @@ class Pipeline:
 
     def tokens_at_most(self, question: Question) -> int:
         """An estimate of the tokens that an answer takes, before anything is retrieved."""
-        asked = self._embedder.count_tokens(question.text)
-        asked += sum(self._embedder.count_tokens(each.content) for each in question.history)
+        asked = self._count_tokens(question.text)
+        asked += sum(self._count_tokens(each.content) for each in question.history)
         if self._prices.of(self._generator.model) == NOTHING:
             return asked
         return asked + question.top_k * self._passage_tokens + question.max_tokens
 
-    async def answer(self, question: Question, stages: Stages) -> AsyncGenerator[Event]:
-        """`Sources`, then `Delta`s as they are written, then `Done`.
+    async def recall(self, question: Question, stages: Stages) -> Answer | Lookup | None:
+        """The answer that was given before, if it holds; else what `answer` is to know of it.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        if self._reuse is None or question.cache == "bypass":
+            return None
+        with stages.time("cache"):
+            lookup = await self._reuse.look_up(question)
+        if lookup.entry is None or not lookup.holds:
+            return lookup
+        return await self._give_again(question, lookup.entry, TokenUsage(), stages)
+
+    async def answer(
+        self, question: Question, stages: Stages, lookup: Lookup | None = None
+    ) -> AsyncGenerator[Event]:
+        """`Sources`, then `Delta`s as they are written, then `Done`. *lookup* is `recall`'s.
 
         Raises:
             Unavailable: retrieval failed; nothing is answered from a model's memory.
             GenerationFailed: the model refused, failed or stalled.
         """
-        lookup = None
-        if self._reuse and question.cache != "bypass":
-            with stages.time("cache"):
-                lookup = await self._reuse.look_up(question)
-        if lookup and lookup.entry and lookup.holds:
-            parts = self._serve(question, lookup.entry, None, stages)
-        else:
-            parts = self._find_and_write(question, lookup, stages)
-        async with aclosing(parts):
-            async for part in parts:
-                yield part
-
-    async def _find_and_write(
-        self, question: Question, lookup: Lookup | None, stages: Stages
-    ) -> AsyncGenerator[Event]:
         version = lookup.corpus_version if lookup else None
         evidence = await self._evidence.find(question, stages, version)
         found = evidence_of(evidence.retrieval.passages)
-        known = lookup.entry if lookup else None
-        if self._reuse and lookup and known:
-            if not await self._reuse.holds_still(question, lookup, found):
-                known = None
+        known = None
+        if self._reuse and lookup:
+            known = await self._reuse.holding_still(question, lookup, found)
         if known:
-            parts = self._serve(question, known, evidence.retrieval, stages)
-        else:
-            parts = self._write(question, evidence, stages)
+            answer = await self._confirm(question, known, evidence, stages)
+            for event in events_of(answer):
+                yield event
+            return
+        parts = self._write(question, evidence, stages)
         async with aclosing(parts):
             async for part in parts:
                 if isinstance(part, Done) and self._reuse and lookup:
                     await self._reuse.keep(question, lookup, part.answer, found)
                 yield part
 
-    async def _serve(
-        self, question: Question, entry: Entry, retrieval: Retrieval | None, stages: Stages
-    ) -> AsyncGenerator[Event]:
-        """An answer that was given before. *retrieval* was made to see that it still holds."""
-        usage = TokenUsage()
-        if retrieval is not None:
-            usage = TokenUsage(embedding_tokens=retrieval.embedding_tokens)
-            usage = with_embedding(usage, retrieval, self._prices)
+    async def _confirm(
+        self, question: Question, entry: Entry, evidence: Evidence, stages: Stages
+    ) -> Answer:
+        """The answer that was given before, now that a search found the same passages."""
+        usage = TokenUsage(embedding_tokens=evidence.retrieval.embedding_tokens)
+        usage = with_embedding(usage, evidence.retrieval, self._prices)
+        return await self._give_again(question, entry, usage, stages)
+
+    async def _give_again(
+        self, question: Question, entry: Entry, usage: TokenUsage, stages: Stages
+    ) -> Answer:
         answer = served_again(entry, "exact", usage)
-        complete = False
-        try:
-            yield Sources(answer.sources)
-            stages.mark("first_token")
-            yield Delta(answer.text)
-            complete = True
-        finally:
-            outcome = Outcome(
-                at=datetime.now(UTC),
-                model=answer.model,
-                cache_status=answer.cache_status,
-                finish_reason=answer.finish_reason,
-                complete=complete,
-                usage=answer.usage,
-            )
-            await settle(question, outcome, self._ledger, stages)
-        yield Done(answer)
+        stages.mark("first_token")
+        outcome = Outcome(
+            at=datetime.now(UTC),
+            model=answer.model,
+            cache_status=answer.cache_status,
+            finish_reason=answer.finish_reason,
+            complete=True,
+            usage=answer.usage,
+        )
+        await settle(question, outcome, self._ledger, stages)
+        return answer
 
     async def _write(
         self, question: Question, evidence: Evidence, stages: Stages

@@ -66,16 +66,20 @@ class Reuse:
             metrics.cache_lookups.labels("exact", "hit" if lookup.holds else "miss").inc()
         return lookup
 
-    async def holds_still(self, question: Question, lookup: Lookup, found: Evidence) -> bool:
-        """Whether the evidence of a changed corpus is that of the answer; then it is marked so."""
-        if lookup.entry is None:
-            return False
-        same = lookup.entry.evidence == found
+    async def holding_still(
+        self, question: Question, lookup: Lookup, found: Evidence
+    ) -> Entry | None:
+        """The answer, if what was *found* in a changed corpus is its evidence; then marked so."""
+        entry = lookup.entry
+        if entry is None:
+            return None
+        same = entry.evidence == found
         metrics.cache_lookups.labels("exact", "fresh" if same else "stale").inc()
-        if same:
-            fresh = replace(lookup.entry, corpus_version=lookup.corpus_version)
-            await self._put(question, lookup.name, fresh)
-        return same
+        if not same:
+            return None
+        fresh = replace(entry, corpus_version=lookup.corpus_version)
+        await self._put(question, lookup.name, fresh)
+        return fresh
 
     async def keep(
         self, question: Question, lookup: Lookup, answer: Answer, evidence: Evidence

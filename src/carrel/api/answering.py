@@ -6,20 +6,35 @@ from contextlib import aclosing
 
 from fastapi import Request
 
-from carrel.answering.events import Done, Event
+from carrel.answering.events import Done, Event, events_of
+from carrel.answering.pipeline import Pipeline
+from carrel.answering.question import Question
 from carrel.api.dependencies import TenantCaller
 from carrel.domain.answer import Answer
 from carrel.telemetry.redaction import redacted
 from carrel.telemetry.stages import Stages
 
+Events = AsyncGenerator[Event]
+
 content_log = logging.getLogger("carrel.content")
 
 
-async def start(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
+async def ask(pipeline: Pipeline, question: Question, stages: Stages) -> Answer | Events:
+    """The answer, where it was given before; else its events, as they come.
+
+    A fault before the first event is still an HTTP status.
+    """
+    recalled = await pipeline.recall(question, stages)
+    if isinstance(recalled, Answer):
+        return recalled
+    return await _started(pipeline.answer(question, stages, recalled))
+
+
+async def _started(events: AsyncGenerator[Event]) -> Events:
     """*events*, once the first has come: a fault before it is still an HTTP status."""
     first = await anext(events)
 
-    async def all_events() -> AsyncGenerator[Event]:
+    async def all_events() -> Events:
         async with aclosing(events):
             yield first
             async for event in events:
@@ -28,13 +43,26 @@ async def start(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
     return all_events()
 
 
-async def collect(events: AsyncGenerator[Event]) -> Answer:
+async def collect(events: Answer | Events) -> Answer:
     """The finished answer."""
+    if isinstance(events, Answer):
+        return events
     async with aclosing(events):
         async for event in events:
             if isinstance(event, Done):
                 return event.answer
     raise AssertionError("a pipeline ends in Done or raises")
+
+
+async def following(events: Answer | Events) -> Events:
+    """The events of an answer, whether or not it is there already."""
+    if isinstance(events, Answer):
+        for event in events_of(events):
+            yield event
+        return
+    async with aclosing(events):
+        async for event in events:
+            yield event
 
 
 def stages_of(request: Request) -> Stages:

@@ -20,13 +20,6 @@ CACHING = (
         "next((v for k in self._kept.keys if k[1] == name and (v := self._kept.get(k))), None)",
     ),
     Mutation(
-        "answers in memory: dropped by tenant",
-        "caching/memory.py",
-        "async def drop(",
-        "self._named.get((tenant_id, answer_id))",
-        "next((n for (_, a), n in self._named.items() if a == answer_id), None)",
-    ),
-    Mutation(
         "answers in memory: of the tenant",
         "caching/memory.py",
         "def _of(",

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from carrel.answering.events import Done, Event, Sources
 from carrel.answering.question import Question
 from carrel.api import wire
-from carrel.api.answering import collect, log_content, stages_of, start
-from carrel.api.dependencies import MayAsk, MaySearch, Opened, TenantCaller
+from carrel.api.answering import ask, collect, following, log_content, stages_of
+from carrel.api.dependencies import MayAsk, MaySearch, Opened, TenantCaller, services_of
 from carrel.api.errors import describe
 from carrel.api.event_stream import EventStream, frame
 from carrel.api.responses import Json
@@ -56,7 +56,8 @@ class SearchBody(BaseModel):
 
 
 @router.post("/query", summary="Ask; the answer cites its sources, streamed or whole")
-async def query(body: QueryBody, request: Request, caller: MayAsk, services: Opened) -> Response:
+async def query(body: QueryBody, request: Request, caller: MayAsk) -> Response:
+    services = services_of(request)
     if body.model not in (None, *services.models):
         raise InvalidRequest(f"this server offers: {', '.join(services.models)}", param="model")
     question = Question(
@@ -73,10 +74,10 @@ async def query(body: QueryBody, request: Request, caller: MayAsk, services: Ope
         ticket=caller.ticket,
     )
     await caller.ticket.admit(services.pipeline.tokens_at_most(question))
-    events = await start(services.pipeline.answer(question, stages_of(request)))
+    found = await ask(services.pipeline, question, stages_of(request))
     if body.stream:
-        return EventStream(_frames(events, request, caller, question.text))
-    answer = await collect(events)
+        return EventStream(_frames(following(found), request, caller, question.text))
+    answer = await collect(found)
     log_content(caller, question.text, answer)
     return Json(wire.answer(answer))
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from carrel.answering.events import Done, Event, Sources
 from carrel.answering.question import Question
 from carrel.api import wire
-from carrel.api.answering import collect, log_content, stages_of, start
+from carrel.api.answering import ask, collect, following, log_content, stages_of
 from carrel.api.dependencies import MayAsk, Opened, TenantCaller
 from carrel.api.errors import describe
 from carrel.api.event_stream import EventStream, frame
@@ -97,11 +97,12 @@ async def chat(body: ChatBody, request: Request, caller: MayAsk, services: Opene
         ticket=caller.ticket,
     )
     await caller.ticket.admit(services.pipeline.tokens_at_most(question))
-    events = await start(services.pipeline.answer(question, stages_of(request)))
+    found = await ask(services.pipeline, question, stages_of(request))
     if body.stream:
         include_usage = body.stream_options is not None and body.stream_options.include_usage
-        return EventStream(_frames(events, request, caller, text, include_usage=include_usage))
-    answer = await collect(events)
+        frames = _frames(following(found), request, caller, text, include_usage=include_usage)
+        return EventStream(frames)
+    answer = await collect(found)
     log_content(caller, text, answer)
     return Json(_completion(answer))
 
