@@ -49,10 +49,10 @@ def _fusion(axes: "Axes", figures: dict[str, float]) -> None:
         rrf = figures[f"rrf {name} nDCG@10"]
         axes.axhline(rrf, color=colour, linestyle=":", label=f"{name}, reciprocal ranks")
     axes.axvline(used(), color=GREY, linewidth=0.8)
-    axes.annotate("the product's", (used(), 0.62), color=GREY, ha="right", rotation=90)
+    axes.annotate("the product's", (used(), 0.83), color=GREY, ha="right", rotation=90)
     axes.set(xlabel="share of BM25 (0: meaning alone, 1: words alone)", ylabel="nDCG@10")
     axes.set_title("Fusion, static embedder")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(0.72, 0.15))
 
 
 def _refusals(axes: "Axes", figures: dict[str, float]) -> None:
@@ -64,8 +64,10 @@ def _refusals(axes: "Axes", figures: dict[str, float]) -> None:
     rows.sort(key=lambda row: (row[2], row[1]))
     colours = [GREEN if right else ORANGE for _, _, right in rows]
     bars = axes.barh([row[0] for row in rows], [100 * row[1] for row in rows], color=colours)
-    axes.bar_label(bars, fmt="%.1f%%", padding=3)
+    labels = axes.bar_label(bars, fmt="%.1f%%", padding=3)
+    for label in labels:
+        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.5})
     for goal, colour in ((90, GREEN), (5, ORANGE)):
         axes.axvline(goal, color=colour, linestyle=":", linewidth=1)
     axes.set(xlabel="refused, of 200 questions (%)", xlim=(0, 112))
-    axes.set_title("Refused rightly (green, goal 90%) and wrongly (orange, goal 5%)")
+    axes.set_title("Refused: rightly (goal 90%), wrongly (goal 5%)")
