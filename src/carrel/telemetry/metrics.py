@@ -85,6 +85,11 @@ query_vectors = Counter(
     "Questions whose vector was remembered (hit), or had to be made (miss).",
     ("outcome",),
 )
+semantic_candidates = Counter(
+    "carrel_semantic_candidates_total",
+    "Similar cached questions, by what the guards said: agrees, or a word for the difference.",
+    ("outcome",),
+)
 rerank_seconds = Histogram(
     "carrel_rerank_seconds", "Time a reranker took for a question.", buckets=SECONDS
 )
