@@ -117,7 +117,7 @@ async def test_there_are_never_more_than_there_are_places(homes: Homes, ours: Te
     for number in range(20):
         await index.remember(ours, f"key {number}", asked(scope=f"scope {number % 4}"))
     assert await stored(homes, ours) <= 3
-    assert [c.key for c in await index.nearest(ours, asked(scope="scope 3"))] == ["key 19"]
+    assert "key 19" in [each.key for each in await index.nearest(ours, asked(scope="scope 3"))]
 
 
 async def test_a_key_that_is_remembered_again_replaces_itself(

@@ -8,7 +8,7 @@ Pure functions, some 50 µs a pair. `disagreement` says in a word why two questi
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from carrel.caching.asking import COUNT
 from carrel.caching.reading import Reading, read
@@ -29,27 +29,21 @@ def disagreement(cached: str, asked: str) -> str | None:
     ours, theirs = read(cached), read(asked)
     if refusal := ours.refusal or theirs.refusal:
         return refusal
-    if ours.language != theirs.language:
-        return "language"
-    for difference, ours_has, theirs_has in (
-        ("negation", ours.negations, theirs.negations),
-        ("tense", ours.past, theirs.past),
-        ("number", sorted(ours.numbers), sorted(theirs.numbers)),
-    ):
-        if ours_has != theirs_has:
-            return difference
-    if not (ours.names <= theirs.spelt and theirs.names <= ours.spelt):
-        return "name"
-    kinds = ours.asks & theirs.asks
-    if not kinds:
-        return "asks"
-    if ours.modal and theirs.modal and ours.modal != theirs.modal:
-        return "modal"
-    return _words(ours, theirs, _spare(ours, theirs, kinds))
+    differ: Sequence[tuple[str, bool]] = (
+        ("language", ours.language != theirs.language),
+        ("negation", ours.negations != theirs.negations),
+        ("tense", ours.past != theirs.past),
+        ("number", sorted(ours.numbers) != sorted(theirs.numbers)),
+        ("name", not (ours.names <= theirs.spelt and theirs.names <= ours.spelt)),
+        ("asks", not ours.asks & theirs.asks),
+        ("modal", bool(ours.modal and theirs.modal) and ours.modal != theirs.modal),
+    )
+    return next((name for name, does in differ if does), None) or _words(ours, theirs)
 
 
-def _words(ours: Reading, theirs: Reading, spare: frozenset[str]) -> str | None:
-    """Whether all words have their counterparts, in the same roles."""
+def _words(ours: Reading, theirs: Reading) -> str | None:
+    """Whether a word has no counterpart, or has it in another role."""
+    spare = _spare(ours, theirs)
     if _differ(ours.times, theirs.times, spare):
         return "unit"
     if _differ(ours.words, theirs.words, spare):
@@ -64,14 +58,18 @@ def _words(ours: Reading, theirs: Reading, spare: frozenset[str]) -> str | None:
     return None
 
 
-def _differ(ours: Iterable[str], theirs: Iterable[str], spare: frozenset[str]) -> set[str]:
-    """Words that one has more often than the other, but for those to spare."""
-    left, right = Counter(ours), Counter(theirs)
-    return {word for word in (*(left - right), *(right - left)) if word not in spare}
+def _differ(ours: Iterable[str], theirs: Iterable[str], spare: frozenset[str]) -> bool:
+    """Whether one has a word more often than the other, but for those to spare."""
+    left, right = sorted(ours), sorted(theirs)
+    if left == right:
+        return False
+    more, less = Counter(left), Counter(right)
+    return any(word not in spare for word in (*(more - less), *(less - more)))
 
 
-def _spare(ours: Reading, theirs: Reading, kinds: frozenset[str]) -> frozenset[str]:
+def _spare(ours: Reading, theirs: Reading) -> frozenset[str]:
     """Words that merely name the kind of answer, which the other's question word does."""
+    kinds = ours.asks & theirs.asks
     if len(kinds) > 1 or COUNT in kinds:  # both name it themselves: days are not weeks
         return frozenset()
     return ours.spare | theirs.spare

@@ -6,7 +6,7 @@ in every question. "Printer" is no "print", and "opened" is not "unopened".
 
 from functools import lru_cache
 
-from carrel.caching.words import IRREGULAR
+from carrel.caching.words import IRREGULAR, words_in
 
 _SHORTEST = 3  # letters that must be left
 _ENGLISH_ENDINGS = (("ies", "y"), ("ied", "y"), ("sses", "ss"), ("ing", ""), ("ed", ""))
@@ -24,10 +24,11 @@ def stem(word: str, language: str) -> str:
 @lru_cache(maxsize=4_096)
 def is_participle(word: str) -> bool:
     """Whether an English *word* may be one that follows "is" in the passive."""
-    return word in IRREGULAR or (len(word) > 4 and word.endswith("ed")) or word in _PARTICIPLES
+    regular = len(word) > 4 and word.endswith("ed")
+    return regular or word in _PARTICIPLES or IRREGULAR.get(word, word) != word
 
 
-_PARTICIPLES = frozenset("told kept bought begun repaid put set cut read".split())
+_PARTICIPLES = words_in("told kept bought begun repaid put set cut read")
 
 
 def _english(word: str) -> str:

@@ -8,8 +8,8 @@ look alike that are not: a question with any is refused as a whole.
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
+from functools import cache
+from typing import Literal, NamedTuple
 
 from carrel.caching.words import LANGUAGES, OPENINGS, SYMBOLS, TELLING
 
@@ -18,26 +18,31 @@ MOST_TOKENS = 48
 
 Kind = Literal["word", "number", "code", "quoted", "sign"]
 
-_PUNCTUATION = "‘’‚“”„«»‹›–—…·•€£§°"
-_UNREADABLE = re.compile(f"[^\\t\\n\\r\\x20-\\x7e\u00c0-\u017f{_PUNCTUATION}]|[×÷]")
-_QUOTES = r'"[^"]{1,80}"|“[^”“]{1,80}[”“]|„[^”“]{1,80}[”“]|«[^»]{1,80}»'
+_QUOTE_MARKS = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
+_OTHER_MARKS = "\u2013\u2014\u2026\u00b7\u2022\u20ac\u00a3\u00a7\u00b0"
+# ASCII and the Latin letters up to ſ, but for × and ÷ among them.
+_UNREADABLE = re.compile(
+    f"[^\\t\\n\\r\\x20-\\x7e\u00c0-\u017f{_QUOTE_MARKS}{_OTHER_MARKS}]|[\u00d7\u00f7]"
+)
+_QUOTED = (
+    '"[^"]{1,80}"|[\u201c\u201e][^\u201c\u201d]{1,80}[\u201c\u201d]|\u00ab[^\u00bb]{1,80}\u00bb'
+)
 _TOKEN = re.compile(
-    rf"""(?P<quoted>{_QUOTES})
+    rf"""(?P<quoted>{_QUOTED})
     |(?P<code>https?://\S+|\S+@\S+\.\w+|(?:[^\W\d_]+[-.]?\d|\d+[-.]?[^\W\d_])[\w.-]*)
-    |(?P<number>(?<![\w.])-?\d+(?:[.,'’]\d+)*)
-    |(?P<word>[^\W\d_]+(?:[-'’][^\W\d_]+)*)
-    |(?P<sign>[^\s\w.,;:!?()'’‘‚"“”„«»‹›–—…·•-])""",
+    |(?P<number>(?<![\w.])-?\d+(?:[.,'\u2019]\d+)*)
+    |(?P<word>[^\W\d_]+(?:[-'\u2019][^\W\d_]+)*)
+    |(?P<sign>[^\s\w.,;:!?()'"{_QUOTE_MARKS}\u2013\u2014\u2026\u00b7\u2022-])""",
     re.VERBOSE,
 )
 _CONTRACTED = {"can't": "can not", "cannot": "can not", "won't": "will not", "shan't": "shall not"}
-_THOUSANDS = re.compile(r"(?<=\d)[,'’](?=\d{3}(?!\d))")
-_THOUSANDS_DE = re.compile(r"(?<=\d)[.'’](?=\d{3}(?!\d))")
+_THOUSANDS = re.compile(r"(?<=\d)[,'\u2019](?=\d{3}(?!\d))")
+_THOUSANDS_DE = re.compile(r"(?<=\d)[.'\u2019](?=\d{3}(?!\d))")
 # 60km is a number and its unit; LX-600 and 4GB-A are codes.
 _MEASURED = re.compile(r"(\d+(?:[.,]\d+)*)([a-zµ]{1,4})")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A piece of a question: `text` in small letters, numbers in one spelling.
 
     `name`: it is written like one, with a capital within a sentence, or as a code.
@@ -65,7 +70,7 @@ def tokens_of(question: str) -> Tokens:
     if _UNREADABLE.search(text):
         return Tokens("", (), "script")
     found = [match for match in _TOKEN.finditer(text) if match.lastgroup]
-    words = [match[0].lower().replace("’", "'") for match in found]
+    words = [match[0].lower().replace("\u2019", "'") for match in found]
     language = _language(words)
     tokens: list[Token] = []
     for match, word in zip(found, words, strict=True):
@@ -132,6 +137,6 @@ def _without_opening(tokens: list[Token], language: str) -> list[Token]:
     return tokens
 
 
-@lru_cache
+@cache
 def _openings(language: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(each.split()) for each in OPENINGS[language])

@@ -103,25 +103,25 @@ class Shard:
         scope = filters.visible(request.tenant_id, request.sees, request.where)
         # The corpus is what may be seen, whatever is filtered: a word is as rare in every search.
         corpus = filters.visible(request.tenant_id, request.sees)
-        terms = SparseVector(request.indices, request.values)
-        dense, sparse = self._edge.query_batch(
-            QueryBatchRequest(
-                [
-                    QueryRequest(
-                        limit=request.limit,
-                        query=Query.Nearest(_floats(request.dense), using=schema.DENSE),
-                        filter=scope,
-                        params=SearchParams(exact=request.exact),
-                    ),
-                    QueryRequest(
-                        limit=request.limit,
-                        query=Query.Nearest(terms, using=schema.SPARSE),
-                        filter=scope,
-                        params=SearchParams(idf=IdfParams(corpus=corpus)),
-                    ),
-                ]
+        asked = [
+            QueryRequest(
+                limit=request.limit,
+                query=Query.Nearest(_floats(request.dense), using=schema.DENSE),
+                filter=scope,
+                params=SearchParams(exact=request.exact),
             )
-        )
+        ]
+        if request.indices:
+            terms = SparseVector(request.indices, request.values)
+            asked.append(
+                QueryRequest(
+                    limit=request.limit,
+                    query=Query.Nearest(terms, using=schema.SPARSE),
+                    filter=scope,
+                    params=SearchParams(idf=IdfParams(corpus=corpus)),
+                )
+            )
+        dense, sparse = (*self._edge.query_batch(QueryBatchRequest(asked)), [])[:2]
         # Payloads are not read here: at 10 µs each, two hundred cost more than the search.
         return wire.Found(
             dense=[(str(point.id), point.score) for point in dense],
