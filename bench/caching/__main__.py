@@ -19,7 +19,7 @@ from typing import Any
 from bench.caching import cost, mock, plots, poison
 from bench.caching.pairs import pairs
 from bench.caching.stand import Stand, stand
-from bench.caching.trial import WAYS, Case, cases, outcome
+from bench.caching.trial import WAYS, Case, cases, crossed, outcome
 from bench.report import machine, write_json
 from bench.retrieval.datasets import DEFAULT_DATA
 from rich.console import Console
@@ -83,13 +83,9 @@ async def _measured(it: Stand, data: Path, say: Console) -> dict[str, Any]:
             )
             for way in WAYS
         },
-        "guards alone, on same": sum(
-            case.pair.cached == c.question and agreed
-            for case in held_back
-            if case.pair.same
-            for c, agreed in zip(case.found, case.agree, strict=True)
-        ),
     }
+    count, agreeing = crossed(pairs("held back"))
+    report["crossed"] = {"pairs": count, "let through": agreeing}
     say.log("poisoning")
     report["poisoning"] = await poison.measure(it, pairs("held back"), threshold)
     say.log("cost")
@@ -126,6 +122,10 @@ def show(report: Mapping[str, Any], console: Console) -> None:
             attacks.add_row(f"{name}: {kind}", *(str(row[step]) for step in poison.STEPS))
     console.print(attacks)
     for name, found in report["embedders"].items():
+        console.print(
+            f"{name}: of {found['crossed']['pairs']} other pairs, the guards let through "
+            f"{len(found['crossed']['let through'])}"
+        )
         for part in ("cost", "gptcache_mock"):
             for figure, value in found.get(part, {}).items():
                 console.print(f"{name}, {part}: {figure} {value:.3g}")

@@ -1,4 +1,4 @@
-"""What looking costs: a search for passages alone, and with cached questions looked up beside it."""
+"""What looking costs: a search for passages alone, and with a lookup of questions beside it."""
 
 import asyncio
 import time

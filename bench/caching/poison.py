@@ -8,6 +8,7 @@ Each attack is cached; then the victim asks. Counted is what passes.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from bench.caching.pairs import Pair
@@ -15,6 +16,7 @@ from bench.caching.stand import Stand
 from bench.caching.trial import is_relaxed
 
 from carrel.caching.guards import disagreement
+from carrel.embedding.sparse import Bm25Encoder
 
 STEPS = ("attacks", "similar", "+ guards", "+ relaxed", "+ strict")
 _NEGATED = re.compile(r"\b(is|are|can|does|do|may|must|has|will|kann|ist|wird)\b")
@@ -100,12 +102,11 @@ def _written(victim: str, others: Sequence[str], near: Sequence[str]) -> Iterato
         )
     words = bare.split()
     for n in range(1, len(words) - 1):
-        swapped = [*words[:n], words[n + 1], words[n], *words[n + 2 :]]
-        if {words[n].lower(), words[n + 1].lower()} & _LITTLE:
-            continue
-        yield Attack("neighbours swapped", victim, " ".join(swapped) + "?")
+        if _tells(words[n]) and _tells(words[n + 1]):
+            swapped = [*words[:n], words[n + 1], words[n], *words[n + 2 :]]
+            yield Attack("neighbours swapped", victim, " ".join(swapped) + "?")
     for n, word in enumerate(words):
-        if len(word) > 3:
+        if _tells(word):
             without = " ".join([*words[:n], *words[n + 1 :]])
             yield Attack("a word left out", victim, f"{without}?")
     yield Attack("letters of another script", victim, victim.translate(_LATIN) + " not")
@@ -125,6 +126,7 @@ async def _searched(stand: Stand, victim: str, other: str, vocabulary: Sequence[
     return Attack("searched for by its vector", victim, f"{planted}?")
 
 
-_LITTLE = frozenset(
-    "a an the of in on at for is are do does can may what which how der die das ein eine ist".split()
-)
+@cache
+def _tells(word: str) -> bool:
+    """Whether the word says something: it is no stop word of English or German."""
+    return all(Bm25Encoder(language).terms(word) for language in ("english", "german"))

@@ -7,6 +7,7 @@ chunks are). Of the candidates that the index gives, the first that passes is se
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from bench.caching.pairs import Pair
 from bench.caching.stand import Answered, Stand
@@ -95,7 +96,7 @@ async def _case(stand: Stand, index: SemanticIndex, pair: Pair) -> Case:
         pair=pair,
         found=tuple(found),
         agree=tuple(disagreement(each.question, pair.asked) is None for each in found),
-        relaxed=tuple(map(lambda each: is_relaxed(each, new), old)),
+        relaxed=tuple(is_relaxed(each, new) for each in old),
         strict=tuple(each.evidence == new.evidence for each in old),
     )
 
@@ -115,3 +116,22 @@ def outcome(made: Sequence[Case], way: str, threshold: float) -> Outcome:
     )
     same = sum(case.pair.same for case in made)
     return Outcome(same, len(made) - same, right, wrong)
+
+
+def crossed(chosen: Sequence[Pair]) -> tuple[int, list[tuple[str, str]]]:
+    """All questions of a tenant against all others that want another answer, by guards alone.
+
+    How many pairs there are, and those that the guards let through.
+    """
+    wanted: dict[str, dict[str, str]] = {}
+    for pair in chosen:
+        ours = wanted.setdefault(pair.tenant, {})
+        ours[pair.cached] = pair.cached
+        ours[pair.asked] = pair.cached if pair.same else pair.asked
+    others = [
+        (one, other)
+        for ours in wanted.values()
+        for one, other in combinations(sorted(ours), 2)
+        if ours[one] != ours[other]
+    ]
+    return len(others), [pair for pair in others if disagreement(*pair) is None]

@@ -1,8 +1,9 @@
 """Whether two questions want the same answer, by their words alone.
 
-Similar is not the same: a number, a name or a "not" makes another question of the very same vector.
-So nothing may differ but what is known to mean nothing: whatever one question says and
-the other doesn't has to be in a list (`words`). What is in no list counts, in any language.
+Similar is not the same: a number, a name or a "not" makes another question with almost the same
+vector. So nothing may differ but what is known to mean nothing: whatever one question says and the
+other doesn't has to be in a list (`words`, `substitutes`). What is in no list counts, in whatever
+language.
 
 Pure functions, some 50 µs a pair. `disagreement` says in a word why two questions differ.
 """

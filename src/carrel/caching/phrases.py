@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from carrel.caching.words import SAME
+from carrel.caching.substitutes import SAME
 
 _Phrases = Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]
 
 
 def phrase_at(language: str, words: Sequence[str], place: int) -> tuple[str, int]:
-    """What the words from *place* on are called in `words.SAME`, and how many they are; else 0."""
+    """What the words from *place* on are called in `substitutes.SAME`, and how many they are.
+
+    Nothing, and 0, where they are not in it.
+    """
     for phrase, name in _phrases(language).get(words[place], ()):
         if len(phrase) == 1 or tuple(words[place : place + len(phrase)]) == phrase:
             return name, len(phrase)

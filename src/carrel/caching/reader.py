@@ -56,7 +56,7 @@ class Reader:
             binding -= _TO  # without a "from", "to" tells no more than the order does
         place = 0
         while place < len(tokens):
-            token, following = tokens[place], texts[place + 1 : place + 2]
+            token = tokens[place]
             name, length = "", 0
             if token.kind == "word":
                 name, length = phrase_at(self.language, texts, place)
@@ -64,13 +64,12 @@ class Reader:
                 self._phrase(name, texts[place : place + length])
             elif token.kind != "word":
                 self._figure(token)
-            elif token.text == "of" and self._is_quantity(tokens[place + 1 :]):
-                pass  # "a purchase of more than $10"
             elif token.text in binding:
                 self._direct(token.text)
-            elif token.text in _EACH and following and following[0] in TIMES:
-                pass  # "each month" is "a month"
-            elif not self._is_silent(token.text, texts[place - 1] if place else ""):
+            elif not (
+                self._is_redundant(token.text, tokens[place + 1 :])
+                or self._is_silent(token.text, texts[place - 1] if place else "")
+            ):
                 self._word(token.text)
             place += length or 1
         if self._direction:
@@ -103,11 +102,15 @@ class Reader:
         self._direction = direction
         self.negations += direction in NEGATION
 
-    def _is_quantity(self, following: Sequence[Token]) -> bool:
-        if not following:
+    def _is_redundant(self, text: str, following: Sequence[Token]) -> bool:
+        """Whether it goes without saying: "each month", "a purchase of more than $10"."""
+        if not following or (text not in _EACH and text != "of"):
             return False
+        if text in _EACH:
+            return following[0].text in TIMES
         name, _ = phrase_at(self.language, [token.text for token in following], 0)
-        return name in _QUANTITIES or following[0].kind == "number" or following[0].text in NUMBERS
+        is_number = following[0].kind == "number" or following[0].text in NUMBERS
+        return is_number or name in _QUANTITIES
 
     def _is_silent(self, text: str, before: str) -> bool:
         """Whether the word says no more than is noted here."""
@@ -163,8 +166,9 @@ class Reader:
             self._add(stem(text, self.language), participle=is_participle(text))
 
     def _add(self, word: str, *, participle: bool = False) -> None:
+        if participle and (self._be or self._owned is not None):
+            self._end_run()  # in "price of labels printed wrongly" the labels own, not the print
         if participle and self._be:
-            self._end_run()
             self.passive.add(word)
         elif not participle:
             self.active.add(word)

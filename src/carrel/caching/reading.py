@@ -31,7 +31,7 @@ _ANYWHERE = frozenset({"~price", "~euro", "~dollar", "~pound", "~percent"})
 class Reading:
     """What a question says; `refusal` says why it is not to be compared with any.
 
-    `words` are stems, or the names of their lines in `words.SAME`; `order`, those whose
+    `words` are stems, or the names of their lines in `substitutes.SAME`; `order`, those whose
     place tells their role; `bound`, those that follow a direction, with it; `times`, units whose
     place tells nothing. `spelt` are all words as they are spelt, of which `names` have no other
     form. `spare` only name the kind of answer. `general`: who does it is anybody.
@@ -115,7 +115,7 @@ def _is_expletive(text: str, before: str, following: str) -> bool:
 
 
 def _owning(tokens: list[Token]) -> list[Token]:
-    """*tokens* where "limit has the card" and "limit does the card have" say "limit of the card"."""
+    """*tokens* where "limit has the card", "limit does the card have" are "limit of the card"."""
     texts = [token.text for token in tokens]
     of = Token("of", "word")
     for place, text in enumerate(texts[1:_OWNS_WITHIN], start=1):

@@ -1,4 +1,4 @@
-"""Cached questions in a tenant's own vectors: which of them ask the same as a new one?
+"""Cached questions in a tenant's own vectors, to find those that ask the same as a new one.
 
 A cached question lies aside, under the word that is its scope: it is found by questions of its
 tenant and its scope, and by nothing else, whatever is searched for. It is gone with its tenant, by

@@ -20,7 +20,7 @@ Kind = Literal["word", "number", "code", "quoted", "sign"]
 
 _QUOTE_MARKS = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
 _OTHER_MARKS = "\u2013\u2014\u2026\u00b7\u2022\u20ac\u00a3\u00a7\u00b0"
-# ASCII and the Latin letters up to ſ, but for × and ÷ among them.
+# ASCII and the letters of Latin-1 and Latin Extended-A, but for the two signs among them.
 _UNREADABLE = re.compile(
     f"[^\\t\\n\\r\\x20-\\x7e\u00c0-\u017f{_QUOTE_MARKS}{_OTHER_MARKS}]|[\u00d7\u00f7]"
 )
