@@ -102,7 +102,7 @@ PASSING_BEFORE_TIME = words_in("""
         vorigen kommende kommenden kommendes diesen dieses diese
     """)
 PAST: Mapping[str, frozenset[str]] = {
-    "en": words_in("did was were had used"),
+    "en": words_in("did was were had"),
     "de": words_in("war waren wurde wurden hatte hatten"),
 }
 

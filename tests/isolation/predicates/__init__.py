@@ -1,5 +1,6 @@
 """The predicates that keep tenants apart, each with the edit that removes it."""
 
+from tests.isolation.predicates.caching import CACHING
 from tests.isolation.predicates.callers import CALLERS
 from tests.isolation.predicates.documents import DOCUMENTS
 from tests.isolation.predicates.erasure import ERASURE
@@ -18,4 +19,5 @@ MUTATIONS = (
     *DOCUMENTS,
     *GROUPS,
     *CALLERS,
+    *CACHING,
 )
