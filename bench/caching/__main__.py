@@ -87,7 +87,8 @@ async def _measured(it: Stand, data: Path, say: Console) -> dict[str, Any]:
     count, agreeing = crossed(pairs("held back"))
     report["crossed"] = {"pairs": count, "let through": agreeing}
     say.log("poisoning")
-    report["poisoning"] = await poison.measure(it, pairs("held back"), threshold)
+    report["poisoning"], passed = await poison.measure(it, pairs("held back"), threshold)
+    report["passed guards"] = [[each.kind, each.victim, each.planted] for each in passed]
     say.log("cost")
     report["cost"] = await cost.measure(it, pairs(), threshold)
     if (data / "gptcache_mock.jsonl").is_file():

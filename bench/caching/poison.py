@@ -35,9 +35,10 @@ class Attack:
 
 async def measure(
     stand: Stand, chosen: Sequence[Pair], threshold: float
-) -> dict[str, dict[str, int]]:
-    """By kind of attack: how many there are, and how many pass each step."""
+) -> tuple[dict[str, dict[str, int]], list[Attack]]:
+    """By kind of attack, how many there are and how many pass each step; and those that pass."""
     counts: dict[str, dict[str, int]] = {}
+    passed: list[Attack] = []
     for tenant in stand.tenants:
         ours = [pair for pair in chosen if pair.tenant == tenant]
         victims = list(dict.fromkeys(pair.cached for pair in ours))
@@ -46,35 +47,33 @@ async def measure(
             others = [v for v in victims if v != victim]
             near = [pair.asked for pair in ours if pair.cached == victim and not pair.same]
             attacks = [*_written(victim, others, near)]
-            attacks += [await _searched(stand, victim, other, vocabulary) for other in others[:4]]
+            attacks += [await _searched(stand, victim, other, vocabulary) for other in others[:2]]
             for attack in attacks:
-                await _count(stand, tenant, attack, threshold, counts)
-    return counts
+                row = counts.setdefault(attack.kind, dict.fromkeys(STEPS, 0))
+                if await _passes_guards(stand, tenant, attack, threshold, row):
+                    passed.append(attack)
+    return counts, passed
 
 
-async def _count(
-    stand: Stand,
-    tenant: str,
-    attack: Attack,
-    threshold: float,
-    counts: dict[str, dict[str, int]],
-) -> None:
-    row = counts.setdefault(attack.kind, dict.fromkeys(STEPS, 0))
+async def _passes_guards(
+    stand: Stand, tenant: str, attack: Attack, threshold: float, row: dict[str, int]
+) -> bool:
+    """Whether similarity and guards let it through; *row* counts how far it came."""
     row["attacks"] += 1
     one = (await stand.asked(attack.planted)).vector
     other = (await stand.asked(attack.victim)).vector
     if float(one @ other) < threshold:
-        return
+        return False
     row["similar"] += 1
     if disagreement(attack.planted, attack.victim) is not None:
-        return
+        return False
     row["+ guards"] += 1
     planted = await stand.answer(tenant, attack.planted)
     asked = await stand.answer(tenant, attack.victim)
-    if not (planted.found and asked.found):
-        return
-    row["+ relaxed"] += is_relaxed(planted, asked)
-    row["+ strict"] += planted.evidence == asked.evidence
+    if planted.found and asked.found:
+        row["+ relaxed"] += is_relaxed(planted, asked)
+        row["+ strict"] += planted.evidence == asked.evidence
+    return True
 
 
 def _written(victim: str, others: Sequence[str], near: Sequence[str]) -> Iterator[Attack]:
@@ -118,7 +117,7 @@ async def _searched(stand: Stand, victim: str, other: str, vocabulary: Sequence[
     """*other* with three words more, each chosen to bring its vector closest to the victim's."""
     target = (await stand.asked(victim)).vector
     planted = other.rstrip("?")
-    words = [*re.findall(r"\w+", victim), *vocabulary[:60]]
+    words = [*re.findall(r"\w+", victim), *vocabulary[:40]]
     for _ in range(3):
         tried = [f"{planted} {word}" for word in words]
         vectors = [(await stand.asked(each)).vector for each in tried]

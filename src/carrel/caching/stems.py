@@ -8,6 +8,8 @@ from functools import lru_cache
 
 from carrel.caching.words import IRREGULAR, words_in
 
+# Plurals that mean something of their own: the terms of a contract are not its term.
+_AS_THEY_ARE = words_in("news goods means customs terms savings premises headquarters works arms")
 _SHORTEST = 3  # letters that must be left
 _ENGLISH_ENDINGS = (("ies", "y"), ("ied", "y"), ("sses", "ss"), ("ing", ""), ("ed", ""))
 _SIBILANT = ("ches", "shes", "xes", "zes")
@@ -32,6 +34,8 @@ _PARTICIPLES = words_in("told kept bought begun repaid put set cut read")
 
 
 def _english(word: str) -> str:
+    if word in _AS_THEY_ARE:
+        return word
     if word in IRREGULAR:
         return _bare(IRREGULAR[word])
     for ending, instead in _ENGLISH_ENDINGS:

@@ -185,7 +185,7 @@ def test_words_that_only_look_as_if_they_pointed_somewhere_do_not_matter(questio
         "Is the c\u0430rd free?",
         "Is the card free\u2800?",
         "Is the card free\U000e0041?",
-        "Is the ϲard free?",
+        "Is the \u03f2ard free?",
         "这张卡免费吗?",
     ],
 )
