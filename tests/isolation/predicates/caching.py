@@ -57,13 +57,6 @@ CACHING = (
         "stages_for=[*shown, schema.EVERYONE]",
     ),
     Mutation(
-        "aside: a home's handle is of its word",
-        "placement/homes.py",
-        "def at(",
-        ", aside=aside",
-        ", aside=None if aside is None else 'one'",
-    ),
-    Mutation(
         "aside: what lies there is no document of a move's",
         "placement/copying.py",
         "async def difference(",
