@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve test isolation mutants check format bench bench-tenancy bench-gate bench-quality check-quality bench-embedding wheel clean
+.PHONY: help setup demo serve test isolation mutants check format bench bench-tenancy bench-gate bench-quality check-quality bench-embedding bench-semantic wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench-gate: $(READY) ## what limits and budgets cost a request, in memory and wi
 
 bench-embedding: $(READY) ## questions a second, p99 and stalls of each embedder (two minutes)
 	@exec $(BIN)/python -m bench.micro.embedding $(ARGS)
+
+bench-semantic: $(READY) ## what a semantic cache serves rightly and wrongly, by embedder (ten minutes)
+	@exec $(BIN)/python -m bench.caching $(ARGS)
 
 bench-quality: $(READY) ## retrieval, answers and refusals of the running product, on public data (20 minutes)
 	@UV_PROJECT_ENVIRONMENT=.venv scripts/uv sync --frozen --quiet --group bench

@@ -38,6 +38,7 @@ NO_TESTS = 5  # an exit status of pytest
 OF_VECTORS = ("tests/unit/vectors", "tests/contract")
 OF_ALL = (
     "tests/isolation/test_defences.py",
+    "tests/isolation/test_semantic.py",
     "tests/isolation/test_placement.py",
     "tests/isolation/test_embedders.py",
     "tests/isolation/test_erasure.py",
@@ -165,6 +166,8 @@ def _suites(mutation: Mutation) -> list[Suite]:
         own, backends = [OF_VECTORS], ["not served", "served"]
     else:
         own, backends = [], ["not served", "served"]
+    if mutation.path.startswith(("caching/", "placement/")):
+        own = [("tests/contract/test_semantic_index.py",)]
     return own + [(path, "-k", backend) for backend in backends for path in OF_ALL]
 
 

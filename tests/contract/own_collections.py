@@ -24,9 +24,10 @@ class InOwnCollections:
         groups: Collection[str] = (),
         *,
         collection: CollectionName | None = None,
+        aside: str | None = None,
     ) -> TenantVectors:
         name = collection or self._names.setdefault(tenant_id, new_collection())
-        return self._store.tenant(tenant_id, groups, collection=name)
+        return self._store.tenant(tenant_id, groups, collection=name, aside=aside)
 
     async def ping(self) -> None:
         await self._store.ping()

@@ -14,7 +14,7 @@ from carrel.database.access import is_there
 from carrel.database.engine import Database
 from carrel.database.tables import documents, versions
 from carrel.domain.ids import DocumentId, TenantId
-from carrel.vectors.schema import groups_of
+from carrel.vectors.schema import groups_of, is_aside
 from carrel.vectors.store import Point, StoredVersion, TenantVectors
 
 SLICE_POINTS = 256
@@ -47,8 +47,11 @@ async def difference(
 ) -> Difference:
     """How *target* differs from those of the source's points that are live."""
     chunks = await live_versions(database, tenant_id)
-    there = {_key(each): each for each in await source.inventory()}
-    copied = {_key(each): each for each in await target.inventory()}
+    there, copied = [
+        # What lies aside goes with the old home: it would take longer to copy than to make anew.
+        {_key(each): each for each in await home.inventory() if not is_aside(each.document_id)}
+        for home in (source, target)
+    ]
     wanted = {key: there[key] for key in chunks if key in there}
     return Difference(
         live=list(wanted.values()),

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 REMEMBERED_SECONDS = 2.0
 REMEMBERED_TENANTS = 10_000
 
-_HOME = select(tenants.c.server, tenants.c.collection, tenants.c.embedder).where(
+_HOME = select(tenants.c.server, tenants.c.collection, tenants.c.embedder, tenants.c.status).where(
     tenants.c.id == bindparam("tenant_id")
 )
 
@@ -109,8 +109,24 @@ class Homes:
             raise NotFound(f"no tenant {tenant_id}")
         return Home(rows[0].server, rows[0].collection, rows[0].embedder)
 
-    def at(self, home: Home, tenant_id: TenantId, groups: Collection[str] = ()) -> TenantVectors:
+    async def present(self, tenant_id: TenantId) -> Home | None:
+        """Where to write what may as well be lost; None: the tenant is gone, or being erased."""
+        rows = await self._database.fetch(_HOME, {"tenant_id": tenant_id})
+        if not rows or rows[0].status == "erasing":
+            return None
+        return Home(rows[0].server, rows[0].collection, rows[0].embedder)
+
+    def at(
+        self,
+        home: Home,
+        tenant_id: TenantId,
+        groups: Collection[str] = (),
+        *,
+        aside: str | None = None,
+    ) -> TenantVectors:
         """The tenant's points in *home*, whether or not that is where they are served from.
+
+        With *aside*, those that lie beside its documents under that word.
 
         Raises:
             Unavailable: the settings lack its server or its embedder.
@@ -122,7 +138,7 @@ class Homes:
                 "the embedder of this tenant is not configured", retry_after_seconds=30
             )
         store = index.shared if home.server is None else self._server(home.embedder, home.server)
-        return store.tenant(tenant_id, groups, collection=home.collection)
+        return store.tenant(tenant_id, groups, collection=home.collection, aside=aside)
 
     async def close(self) -> None:
         for store in self._servers.values():

@@ -108,6 +108,11 @@ cache_age_seconds = Histogram(
 cache_bytes = Gauge(
     "carrel_cache_bytes", "Memory that a cache of this process holds; by what is in it.", ("what",)
 )
+semantic_candidates = Counter(
+    "carrel_semantic_candidates_total",
+    "Similar cached questions, by what the guards said: agrees, or a word for the difference.",
+    ("outcome",),
+)
 rerank_seconds = Histogram(
     "carrel_rerank_seconds", "Time a reranker took for a question.", buckets=SECONDS
 )

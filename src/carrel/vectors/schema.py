@@ -27,6 +27,8 @@ VERSION = "version"
 FACTS = "facts"
 METADATA = "metadata"
 EVERYONE = "everyone"
+# No upload may name a document so: a document's id is printable.
+ASIDE = "\x1f"
 _ORDINAL = 0xFFFF_FFFF  # the bits of a chunk's id that hold its ordinal
 
 # What `to_hit` reads: a search returns these fields, and leaves the (larger) metadata.
@@ -82,16 +84,28 @@ def seen_by(groups: Collection[str]) -> list[str]:
     return [EVERYONE, *(_group(name) for name in groups)]
 
 
+def seen_aside(word: str) -> list[str]:
+    """What a handle aside sees, and what its points name; no group's sight is ever among it."""
+    return [f"aside:{word}"]
+
+
+def is_aside(document_id: DocumentId) -> bool:
+    """Whether it is none of the tenant's documents."""
+    return document_id.startswith(ASIDE)
+
+
 def _group(name: str) -> str:
     return f"group:{name}"  # no name of a group is `everyone`
 
 
-def to_payload(tenant_id: TenantId, point: Point) -> dict[str, Any]:
-    """The stored payload of a freshly staged point."""
+def to_payload(
+    tenant_id: TenantId, point: Point, visible_to: Collection[str] = ()
+) -> dict[str, Any]:
+    """The stored payload of a freshly staged point: visible to nobody, unless it lies aside."""
     chunk = point.chunk
     return {
         TENANT: tenant_id,
-        VISIBLE_TO: [],
+        VISIBLE_TO: [*visible_to],
         DOCUMENT: point.document_id,
         VERSION: point.version,
         "ordinal": chunk.ordinal,

@@ -14,6 +14,9 @@ A tenant's points are in the collection that all tenants share, or in one of its
 own: which, the caller says (`placement` knows). A collection of one's own is made
 by the first `stage`, and until then reads as empty. Within it, too, every
 operation names the tenant.
+
+Beside documents, points may lie *aside*: visible at once, to handles of the same word and to
+no others. What a tenant's callers ask for never meets them, whatever groups they are of.
 """
 
 from collections.abc import Collection, Sequence
@@ -158,10 +161,13 @@ class VectorStore(Protocol):
         groups: Collection[str] = (),
         *,
         collection: CollectionName | None = None,
+        aside: str | None = None,
     ) -> TenantVectors:
         """The handle of one tenant, with the sight of *groups*: the only way to its points.
 
-        They are in the tenant's own *collection*, or without one in the shared one.
+        They are in the tenant's own *collection*, or without one in the shared one. With the
+        word *aside*, the handle sees nothing but what such handles stage, which needs no
+        publishing; ids of documents aside begin with `schema.ASIDE`.
         """
         ...
 

@@ -1,5 +1,6 @@
 """The predicates that keep tenants apart, each with the edit that removes it."""
 
+from tests.isolation.predicates.aside import ASIDE
 from tests.isolation.predicates.caching import CACHING
 from tests.isolation.predicates.callers import CALLERS
 from tests.isolation.predicates.documents import DOCUMENTS
@@ -20,4 +21,5 @@ MUTATIONS = (
     *GROUPS,
     *CALLERS,
     *CACHING,
+    *ASIDE,
 )

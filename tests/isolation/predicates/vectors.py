@@ -59,10 +59,10 @@ VECTORS = (
         "schema.TENANT: tenant_id, ",
     ),
     Mutation(
-        "shard: a point is born invisible",
+        "shard: who sees a new point is its request's to say",
         "vectors/edge/shard.py",
         "def _edge_point(",
-        ", schema.VISIBLE_TO: []",
+        ", schema.VISIBLE_TO: visible_to",
     ),
     Mutation(
         "shard: only the tenant's points are read",

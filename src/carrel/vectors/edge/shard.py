@@ -79,8 +79,8 @@ class Shard:
         """Carry *request* out in steps; it is done when the iterator ends."""
         tenant_id = request.tenant_id
         match request:
-            case wire.Stage(points=points):
-                self._upsert(tenant_id, points)
+            case wire.Stage(points=points, visible_to=visible_to):
+                self._upsert(tenant_id, points, visible_to)
             case wire.Publish(document_id=document_id, version=version, visible_to=visible_to):
                 # One operation, whatever the size: a document appears as a whole.
                 staged = filters.of_version(tenant_id, document_id, version)
@@ -103,25 +103,25 @@ class Shard:
         scope = filters.visible(request.tenant_id, request.sees, request.where)
         # The corpus is what may be seen, whatever is filtered: a word is as rare in every search.
         corpus = filters.visible(request.tenant_id, request.sees)
-        terms = SparseVector(request.indices, request.values)
-        dense, sparse = self._edge.query_batch(
-            QueryBatchRequest(
-                [
-                    QueryRequest(
-                        limit=request.limit,
-                        query=Query.Nearest(_floats(request.dense), using=schema.DENSE),
-                        filter=scope,
-                        params=SearchParams(exact=request.exact),
-                    ),
-                    QueryRequest(
-                        limit=request.limit,
-                        query=Query.Nearest(terms, using=schema.SPARSE),
-                        filter=scope,
-                        params=SearchParams(idf=IdfParams(corpus=corpus)),
-                    ),
-                ]
+        asked = [
+            QueryRequest(
+                limit=request.limit,
+                query=Query.Nearest(_floats(request.dense), using=schema.DENSE),
+                filter=scope,
+                params=SearchParams(exact=request.exact),
             )
-        )
+        ]
+        if request.indices:
+            terms = SparseVector(request.indices, request.values)
+            asked.append(
+                QueryRequest(
+                    limit=request.limit,
+                    query=Query.Nearest(terms, using=schema.SPARSE),
+                    filter=scope,
+                    params=SearchParams(idf=IdfParams(corpus=corpus)),
+                )
+            )
+        dense, sparse = (*self._edge.query_batch(QueryBatchRequest(asked)), [])[:2]
         # Payloads are not read here: at 10 µs each, two hundred cost more than the search.
         return wire.Found(
             dense=[(str(point.id), point.score) for point in dense],
@@ -220,10 +220,10 @@ class Shard:
     def close(self) -> None:
         self._edge.close()
 
-    def _upsert(self, tenant_id: str, points: list[wire.Point]) -> None:
+    def _upsert(self, tenant_id: str, points: list[wire.Point], visible_to: list[str]) -> None:
         # The condition is on points that exist already: another tenant's is left as it is.
         operation = UpdateOperation.upsert_points(
-            [_edge_point(tenant_id, point) for point in points],
+            [_edge_point(tenant_id, point, visible_to) for point in points],
             condition=filters.of_tenant(tenant_id),
         )
         self._update(operation, points=len(points))
@@ -249,15 +249,15 @@ class Shard:
             self.flush()
 
 
-def _edge_point(tenant_id: str, point: wire.Point) -> EdgePoint:
+def _edge_point(tenant_id: str, point: wire.Point, visible_to: list[str]) -> EdgePoint:
     return EdgePoint(
         point.id,
         {
             schema.DENSE: _floats(point.dense),
             schema.SPARSE: SparseVector(point.indices, point.values),
         },
-        # Whatever the payload says, the point is this tenant's and not yet visible.
-        point.payload | {schema.TENANT: tenant_id, schema.VISIBLE_TO: []},
+        # Whatever the payload says, the point is this tenant's; no document's is visible yet.
+        point.payload | {schema.TENANT: tenant_id, schema.VISIBLE_TO: visible_to},
     )
 
 

@@ -53,8 +53,12 @@ class EdgeVectorStore:
         groups: Collection[str] = (),
         *,
         collection: CollectionName | None = None,
+        aside: str | None = None,
     ) -> "EdgeTenantVectors":
         place = (tenant_id, collection or wire.SHARED)
+        if aside is not None:
+            shown = schema.seen_aside(aside)
+            return EdgeTenantVectors(place, shown, self._reads, self._writes, stages_for=shown)
         return EdgeTenantVectors(place, schema.seen_by(groups), self._reads, self._writes)
 
     async def ping(self) -> None:
@@ -87,12 +91,14 @@ class EdgeTenantVectors:
         sees: list[str],
         reads: Connections,
         writes: Connections,
+        stages_for: Sequence[str] = (),
     ) -> None:
         self._place = place
         self._tenant_id = place[0]
         self._sees = sees
         self._reads = reads
         self._writes = writes
+        self._stages_for = [*stages_for]
 
     async def stage(self, points: Sequence[Point]) -> None:
         for start in range(0, len(points), SLICE_POINTS):
@@ -177,7 +183,7 @@ class EdgeTenantVectors:
 
     async def _stage(self, points: list[wire.Point]) -> None:
         try:
-            await self._write(wire.Stage(*self._place, points))
+            await self._write(wire.Stage(*self._place, points, self._stages_for))
         except TooLarge:
             if len(points) == 1:
                 raise

@@ -63,9 +63,10 @@ class OfTenant(msgspec.Struct, array_like=True):
 
 
 class Stage(OfTenant, tag=True):
-    """Store points, invisible to searches."""
+    """Store points, invisible to searches; those aside are visible to `visible_to` at once."""
 
     points: list[Point]
+    visible_to: list[str] = []
 
 
 class Publish(OfTenant, tag=True):

@@ -6,7 +6,7 @@ checked to be the tenant's.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -22,13 +22,13 @@ from carrel.vectors.store import Point, StoredChunk
 _INT64 = range(-(2**63), 2**63)
 
 
-def to_struct(tenant_id: TenantId, point: Point) -> PointStruct:
-    """The point, staged: of *tenant_id*, and visible to nobody.
+def to_struct(tenant_id: TenantId, point: Point, visible_to: Sequence[str] = ()) -> PointStruct:
+    """The point, staged: of *tenant_id*, and visible to nobody, unless it lies aside.
 
     Raises:
         InvalidRequest: its text or metadata holds what can't be stored.
     """
-    payload = schema.to_payload(tenant_id, point)
+    payload = schema.to_payload(tenant_id, point, visible_to)
     for value in _leaves(payload):
         _check(value)
     vectors: dict[str, list[float] | models.SparseVector] = {schema.DENSE: floats(point.dense)}

@@ -83,9 +83,13 @@ class QdrantServerStore:
         groups: Some[str] = (),
         *,
         collection: CollectionName | None = None,
+        aside: str | None = None,
     ) -> ServerTenantVectors:
         of = self._collections
         where = of.shared if collection is None else of.own(collection)
+        if aside is not None:
+            shown = schema.seen_aside(aside)
+            return ServerTenantVectors(tenant_id, shown, where, stages_for=shown)
         return ServerTenantVectors(tenant_id, schema.seen_by(groups), where)
 
     async def ping(self) -> None:

@@ -33,15 +33,25 @@ _NONE: tuple[list[models.Record], None] = ([], None)
 class ServerTenantVectors:
     """The points of one tenant in one collection, with the sight of *sees*."""
 
-    def __init__(self, tenant_id: TenantId, sees: list[str], collection: Collection) -> None:
+    def __init__(
+        self,
+        tenant_id: TenantId,
+        sees: list[str],
+        collection: Collection,
+        stages_for: Sequence[str] = (),
+    ) -> None:
         self._tenant_id = tenant_id
+        self._stages_for = stages_for
         self._sees = sees
         self._collection = collection
 
     async def stage(self, points: Sequence[Point]) -> None:
         for start in range(0, len(points), SLICE_POINTS):
             await self._upsert(
-                [to_struct(self._tenant_id, p) for p in points[start : start + SLICE_POINTS]]
+                [
+                    to_struct(self._tenant_id, point, self._stages_for)
+                    for point in points[start : start + SLICE_POINTS]
+                ]
             )
 
     async def publish(self, document_id: DocumentId, version: int, groups: Some[str] = ()) -> None:
