@@ -9,8 +9,8 @@ import numpy as np
 from bench.caching.pairs import Pair
 from bench.caching.stand import Stand
 
-from carrel.caching.guards import disagreement
-from carrel.caching.reading import read
+from carrel.caching.guards.agreement import disagreement
+from carrel.caching.guards.reading import read
 from carrel.caching.semantic import SemanticIndex
 
 REMEMBERED = 2_000

@@ -15,7 +15,7 @@ from bench.caching.pairs import Pair
 from bench.caching.stand import Stand
 from bench.caching.trial import is_relaxed
 
-from carrel.caching.guards import disagreement
+from carrel.caching.guards.agreement import disagreement
 from carrel.embedding.sparse import Bm25Encoder
 
 STEPS = ("attacks", "similar", "+ guards", "+ relaxed", "+ strict")

@@ -12,7 +12,7 @@ from itertools import combinations
 from bench.caching.pairs import Pair
 from bench.caching.stand import Answered, Stand
 
-from carrel.caching.guards import disagreement
+from carrel.caching.guards.agreement import disagreement
 from carrel.caching.semantic import Candidate, SemanticIndex
 
 WAYS = (

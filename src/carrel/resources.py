@@ -6,6 +6,7 @@ What is opened on a stack is closed by it, in reverse.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from carrel import __version__
 from carrel.answering.conversation import Completes, Conversations
 from carrel.caching.memory import MemoryAnswers
 from carrel.caching.store import AnswerStore
+from carrel.caching.thresholds import threshold_for
 from carrel.database.engine import Database
 from carrel.database.migrate import migrate
 from carrel.domain.errors import Unavailable
@@ -258,6 +260,13 @@ def open_answers(settings: Settings, redis: "RedisClient | None") -> AnswerStore
     from carrel.caching.redis import RedisAnswers
 
     return RedisAnswers(redis, ttl_seconds=chosen.ttl_seconds)
+
+
+def thresholds(settings: Settings, identities: Iterable[str]) -> dict[str, float]:
+    """From which cosine on two questions may mean the same, by the embedders that are known."""
+    chosen = settings.cache.semantic_threshold
+    measured = {each: chosen or threshold_for(each) for each in identities}
+    return {identity: least for identity, least in measured.items() if least is not None}
 
 
 def answer_setup(settings: Settings, embedder: Embedder) -> str:

@@ -11,6 +11,8 @@ from carrel.answering.evidence import EvidenceFinder
 from carrel.answering.pipeline import Pipeline
 from carrel.answering.reuse import Reuse
 from carrel.answering.searching import Searches
+from carrel.answering.similar import SimilarAnswers
+from carrel.caching.semantic import SemanticIndex
 from carrel.caching.store import AnswerStore
 from carrel.caching.versions import CorpusVersions
 from carrel.credentials import open_authenticator
@@ -41,6 +43,7 @@ from carrel.resources import (
     open_originals,
     open_prices,
     open_redis,
+    thresholds,
 )
 from carrel.retrieval.rerank import Reranking
 from carrel.retrieval.search import Retriever
@@ -81,6 +84,7 @@ class Services:
     uploads: Uploads
     searches: Searches
     answers: AnswerStore | None
+    similar: SimilarAnswers | None
     pipeline: Pipeline
     ledger: Ledger
     gate: Gate
@@ -136,14 +140,15 @@ class Services:
 
     async def forget_answer(self, tenant_id: TenantId, answer_id: AnswerId) -> None:
         """Have an answer not given again."""
-        if self.answers:
-            await self.answers.drop(tenant_id, answer_id)
+        dropped = await self.answers.drop(tenant_id, answer_id) if self.answers else None
+        if dropped and self.similar:
+            await self.similar.forget(tenant_id, dropped.name, dropped.entry)
 
     async def forget_answers(self, tenant_id: TenantId) -> None:
         """Have none of the answers given again that the tenant was given."""
         self.searches.forget(tenant_id)
         if self.answers:
-            await self.answers.clear(tenant_id)
+            await self.answers.clear(tenant_id)  # questions without an answer are forgotten, too
 
     async def erase_tenant(
         self, tenant_id: TenantId, *, wait_seconds: float, by: Actor = OPERATOR
@@ -199,6 +204,11 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         documents = DocumentStore(database)
         redis = open_redis(settings, stack)
         answers = open_answers(settings, redis)
+        similar = None
+        if answers:
+            index = SemanticIndex(homes, thresholds(settings, embedders))
+            similar = SimilarAnswers(index, retriever, answers)
+            stack.push_async_callback(similar.close)
         authenticator = open_authenticator(settings, database, last_use, redis)
         stack.push_async_callback(authenticator.close)
         yield Services(
@@ -216,10 +226,12 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             uploads=Uploads(database, open_originals(settings), documents),
             searches=searches,
             answers=answers,
+            similar=similar,
             pipeline=Pipeline(
                 reuse=Reuse(answers, versions, setup=answer_setup(settings, embedder))
                 if answers
                 else None,
+                similar=similar,
                 evidence=EvidenceFinder(
                     searches=searches,
                     homes=homes,

@@ -158,6 +158,12 @@ class CacheSettings(Section):
     answers_mebibytes: int = Field(
         default=64, ge=1, description="of answers in a process's memory, where there is no Redis"
     )
+    semantic_threshold: float | None = Field(
+        default=None,
+        ge=0.5,
+        le=1,
+        description="least cosine of questions that may mean the same; default: the embedder's own",
+    )
     searches_mebibytes: int = Field(
         default=32, ge=0, description="of searches in a process's memory; 0: none are kept"
     )

@@ -91,7 +91,7 @@ async def test_a_newer_answer_takes_the_place_of_the_older(store: AnswerStore):
 async def test_an_answer_is_dropped_by_its_id(store: AnswerStore):
     await store.put(ACME, NAME, entry("ans_1"))
     await store.put(ACME, OTHER, entry("ans_2"))
-    assert await store.drop(ACME, AnswerId("ans_1")) == NAME
+    assert await store.drop(ACME, AnswerId("ans_1")) == (NAME, entry("ans_1"))
     assert await store.drop(ACME, AnswerId("ans_1")) is None
     assert await store.get(ACME, NAME) is None
     assert await store.get(ACME, OTHER) == entry("ans_2")

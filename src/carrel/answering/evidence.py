@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from carrel.answering.conversation import Conversations, Standalone
 from carrel.answering.question import Question
 from carrel.answering.searching import Searches
+from carrel.caching.entry import evidence_of
+from carrel.domain.ids import ChunkId
 from carrel.placement.homes import Homes
 from carrel.retrieval.context import SPARE, choose, completed, fit, gaps
 from carrel.retrieval.search import Retrieval
@@ -21,6 +23,11 @@ class Evidence:
 
     retrieval: Retrieval
     standalone: Standalone
+
+    @property
+    def chunks(self) -> frozenset[tuple[ChunkId, str]]:
+        """What the passages are: ids with their contents' hashes."""
+        return evidence_of(self.retrieval.passages)
 
 
 class EvidenceFinder:

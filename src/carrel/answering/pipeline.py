@@ -17,8 +17,9 @@ from carrel.answering.evidence import Evidence, EvidenceFinder
 from carrel.answering.question import Question
 from carrel.answering.reuse import Lookup, Reuse, served_again
 from carrel.answering.settling import Outcome, settle, with_embedding
+from carrel.answering.similar import Near, SimilarAnswers
 from carrel.answering.spending import affordable_tokens
-from carrel.caching.entry import Entry, evidence_of
+from carrel.caching.entry import Entry
 from carrel.domain.answer import Answer, TokenUsage
 from carrel.domain.errors import GenerationFailed
 from carrel.embedding.embedder import Embedder
@@ -39,6 +40,7 @@ class Pipeline:
         self,
         *,
         reuse: Reuse | None,
+        similar: SimilarAnswers | None,
         evidence: EvidenceFinder,
         generator: Generator,
         embedder: Embedder,
@@ -47,6 +49,7 @@ class Pipeline:
         passage_tokens: int,
     ) -> None:
         self._reuse = reuse
+        self._similar = similar
         self._evidence = evidence
         self._generator = generator
         self._embedder = embedder
@@ -91,36 +94,74 @@ class Pipeline:
             Unavailable: retrieval failed; nothing is answered from a model's memory.
             GenerationFailed: the model refused, failed or stalled.
         """
-        version = lookup.corpus_version if lookup else None
-        evidence = await self._evidence.find(question, stages, version)
-        found = evidence_of(evidence.retrieval.passages)
-        known = None
-        if self._reuse and lookup:
-            known = await self._reuse.holding_still(question, lookup, found)
-        if known:
-            answer = await self._confirm(question, known, evidence, stages)
-            for event in events_of(answer):
+        looking = self._similar.look(question, lookup) if self._similar else None
+        try:
+            version = lookup.corpus_version if lookup else None
+            evidence = await self._evidence.find(question, stages, version)
+            near = await looking if looking else None
+        finally:
+            if looking:
+                looking.cancel()
+        evidence = _with_tokens(evidence, near)
+        given = await self._given_before(question, lookup, near, evidence, stages)
+        if given:
+            for event in events_of(given):
                 yield event
             return
         parts = self._write(question, evidence, stages)
         async with aclosing(parts):
             async for part in parts:
-                if isinstance(part, Done) and self._reuse and lookup:
-                    await self._reuse.keep(question, lookup, part.answer, found)
+                if isinstance(part, Done):
+                    await self._keep(question, lookup, near, part.answer, evidence)
                 yield part
 
-    async def _confirm(
-        self, question: Question, entry: Entry, evidence: Evidence, stages: Stages
-    ) -> Answer:
-        """The answer that was given before, now that a search found the same passages."""
+    async def _given_before(
+        self,
+        question: Question,
+        lookup: Lookup | None,
+        near: Near | None,
+        evidence: Evidence,
+        stages: Stages,
+    ) -> Answer | None:
+        """An answer to the same question, or to one that means the same, if it holds."""
+        if self._reuse is None or lookup is None or not evidence.retrieval.relevant:
+            return None
         usage = TokenUsage(embedding_tokens=evidence.retrieval.embedding_tokens)
         usage = with_embedding(usage, evidence.retrieval, self._prices)
-        return await self._give_again(question, entry, usage, stages)
+        if entry := await self._reuse.holding_still(question, lookup, evidence.chunks):
+            return await self._give_again(question, entry, usage, stages)
+        if self._similar is None or near is None:
+            return None
+        if similar := await self._similar.holding(question, near, evidence.chunks):
+            return await self._give_again(
+                question, similar.entry, usage, stages, similar.similarity
+            )
+        return None
+
+    async def _keep(
+        self,
+        question: Question,
+        lookup: Lookup | None,
+        near: Near | None,
+        answer: Answer,
+        evidence: Evidence,
+    ) -> None:
+        if self._reuse is None or lookup is None or answer.finish_reason == "no_evidence":
+            return
+        await self._reuse.keep(question, lookup, answer, evidence.chunks)
+        if self._similar and near:
+            self._similar.remember(question, lookup, near)
 
     async def _give_again(
-        self, question: Question, entry: Entry, usage: TokenUsage, stages: Stages
+        self,
+        question: Question,
+        entry: Entry,
+        usage: TokenUsage,
+        stages: Stages,
+        similarity: float | None = None,
     ) -> Answer:
-        answer = served_again(entry, "exact", usage)
+        status = "exact" if similarity is None else "semantic"
+        answer = served_again(entry, status, usage, similarity)
         stages.mark("first_token")
         outcome = Outcome(
             at=datetime.now(UTC),
@@ -221,3 +262,11 @@ class Pipeline:
         )
         await settle(question, outcome, self._ledger, stages)
         return usage
+
+
+def _with_tokens(evidence: Evidence, near: Near | None) -> Evidence:
+    """*evidence* with the tokens that were embedded to find similar questions."""
+    if near is None or not near.embedding_tokens:
+        return evidence
+    tokens = evidence.retrieval.embedding_tokens + near.embedding_tokens
+    return replace(evidence, retrieval=replace(evidence.retrieval, embedding_tokens=tokens))

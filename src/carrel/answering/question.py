@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from carrel.domain.answer import CacheUse, Message
 from carrel.domain.filter import Filter
 from carrel.domain.ids import KeyId, RequestId, TenantId
+from carrel.domain.tenant import SemanticCache
 from carrel.limits.ticket import Ticket
 
 
@@ -24,6 +25,7 @@ class Question:
     history: Sequence[Message] = ()
     groups: tuple[str, ...] = ()
     cache: CacheUse = "use"
+    semantic_cache: SemanticCache = "off"
     ticket: Ticket | None = None  # without one there are no limits and no budgets
 
     @property

@@ -26,6 +26,7 @@ class Lookup:
     """
 
     name: Fingerprint
+    scope: Fingerprint  # of everything but the question's words
     corpus_version: int
     entry: Entry | None
 
@@ -49,19 +50,11 @@ class Reuse:
         Raises:
             Unavailable: the database does not answer.
         """
-        name = fingerprint(
-            question.tenant_id,
-            question.text,
-            groups=question.groups,
-            history=question.history,
-            where=question.where,
-            top_k=question.top_k,
-            max_tokens=question.max_tokens,
-            setup=self._setup,
-        )
+        name = self._name(question, question.text)
+        scope = self._name(question, "") if question.semantic_cache != "off" else Fingerprint("")
         version = await self._versions.of(question.tenant_id)
         entry = await self._entry(question, name) if question.cache == "use" else None
-        lookup = Lookup(name, version, entry)
+        lookup = Lookup(name, scope, version, entry)
         if question.cache == "use" and (lookup.holds or entry is None):
             metrics.cache_lookups.labels("exact", "hit" if lookup.holds else "miss").inc()
         return lookup
@@ -85,11 +78,29 @@ class Reuse:
         self, question: Question, lookup: Lookup, answer: Answer, evidence: Evidence
     ) -> None:
         """Keep a finished *answer* that was written from *evidence*."""
-        if question.cache == "bypass" or answer.finish_reason == "no_evidence":
-            return
         cost = answer.usage.cost_micro_usd or 0
-        entry = Entry(answer, evidence, lookup.corpus_version, time.time(), cost)
+        entry = Entry(
+            answer,
+            evidence,
+            lookup.corpus_version,
+            time.time(),
+            cost,
+            question=question.text,
+            scope=lookup.scope,
+        )
         await self._put(question, lookup.name, entry)
+
+    def _name(self, question: Question, text: str) -> Fingerprint:
+        return fingerprint(
+            question.tenant_id,
+            text,
+            groups=question.groups,
+            history=question.history,
+            where=question.where,
+            top_k=question.top_k,
+            max_tokens=question.max_tokens,
+            setup=self._setup,
+        )
 
     async def _entry(self, question: Question, name: Fingerprint) -> Entry | None:
         try:
@@ -104,7 +115,9 @@ class Reuse:
             return  # an answer that is not kept is made again
 
 
-def served_again(entry: Entry, status: CacheStatus, usage: TokenUsage) -> Answer:
+def served_again(
+    entry: Entry, status: CacheStatus, usage: TokenUsage, similarity: float | None = None
+) -> Answer:
     """The answer as it is given this time; *usage* is what giving it took."""
     metrics.cache_saved.labels(status).inc(entry.cost_micro_usd)
     age = max(0.0, time.time() - entry.made_at)
@@ -113,5 +126,6 @@ def served_again(entry: Entry, status: CacheStatus, usage: TokenUsage) -> Answer
         entry.answer,
         cache_status=status,
         cache_age_seconds=int(age),
+        cache_similarity=similarity,
         usage=replace(usage, saved_micro_usd=entry.cost_micro_usd),
     )

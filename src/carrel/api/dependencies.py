@@ -9,6 +9,7 @@ from fastapi.security import HTTPBearer
 from carrel.domain.errors import InsufficientScope, InvalidApiKey
 from carrel.domain.ids import KeyId, RequestId, TenantId
 from carrel.domain.key import Caller, Scope
+from carrel.domain.tenant import SemanticCache
 from carrel.limits.ticket import Ticket
 from carrel.services import Services
 from carrel.tenancy.audit import Actor
@@ -24,6 +25,7 @@ class TenantCaller:
     request_id: RequestId
     ticket: Ticket
     log_content: bool = False
+    semantic_cache: SemanticCache = "off"
 
 
 def services_of(request: Request) -> Services:
@@ -81,6 +83,7 @@ class _Tenants(_Bearer):
             request_id,
             ticket,
             caller.log_content,
+            caller.semantic_cache,
         )
 
 

@@ -16,7 +16,8 @@ Evidence = frozenset[tuple[ChunkId, str]]  # chunk ids with their contents' hash
 class Entry:
     """An answer, written from `evidence`, which was what a search found at `corpus_version`.
 
-    `made_at` is in seconds since the epoch. `cost_micro_usd` is what the answer cost.
+    `made_at` is in seconds since the epoch. `cost_micro_usd` is what the answer cost. `scope` is
+    the fingerprint of all that was asked, but for the `question`.
     """
 
     answer: Answer
@@ -24,6 +25,8 @@ class Entry:
     corpus_version: int
     made_at: float
     cost_micro_usd: int
+    question: str = ""
+    scope: str = ""
 
 
 def evidence_of(passages: Iterable[Passage]) -> Evidence:

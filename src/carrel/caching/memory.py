@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from carrel.caching.bounded import Bounded
 from carrel.caching.entry import Entry, decode, encode
 from carrel.caching.fingerprint import Fingerprint
+from carrel.caching.store import Dropped
 from carrel.domain.ids import AnswerId, DocumentId, TenantId
 
 # What a kept answer takes besides its bytes: keys, ids, and their places in dictionaries.
@@ -54,11 +55,13 @@ class MemoryAnswers:
         if self._kept.get((tenant_id, name)) is None:  # it was too large
             self._forget_id((tenant_id, name), kept)
 
-    async def drop(self, tenant_id: TenantId, answer_id: AnswerId) -> Fingerprint | None:
+    async def drop(self, tenant_id: TenantId, answer_id: AnswerId) -> Dropped | None:
         name = self._named.get((tenant_id, answer_id))
-        if name is not None:
-            self._kept.remove((tenant_id, name))
-        return name
+        entry = await self.get(tenant_id, name) if name is not None else None
+        if name is None or entry is None:
+            return None
+        self._kept.remove((tenant_id, name))
+        return Dropped(name, entry)
 
     async def drop_document(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         wanted = hash(document_id)

@@ -12,6 +12,7 @@ import msgspec
 
 from carrel.caching.entry import Entry, decode, encode
 from carrel.caching.fingerprint import Fingerprint
+from carrel.caching.store import Dropped
 from carrel.domain.ids import AnswerId, DocumentId, TenantId
 from carrel.redis.client import RedisClient
 
@@ -51,13 +52,16 @@ class RedisAnswers:
             commands += [("SADD", cited, name), ("EXPIRE", cited, self._ttl)]
         await self._client.call_all(commands)
 
-    async def drop(self, tenant_id: TenantId, answer_id: AnswerId) -> Fingerprint | None:
+    async def drop(self, tenant_id: TenantId, answer_id: AnswerId) -> Dropped | None:
         name = await self._client.call("GETDEL", _answered(tenant_id, answer_id))
         if name is None:
             return None
         found = Fingerprint(name.decode())
+        entry = await self.get(tenant_id, found)
+        if entry is None:
+            return None
         await self._client.call("DEL", _answer(tenant_id, found))
-        return found
+        return Dropped(found, entry)
 
     async def drop_document(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         cited = _cited(tenant_id, document_id)

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from carrel.caching.guards import disagreement, stands_alone
+from carrel.caching.guards.agreement import disagreement, stands_alone
 from carrel.domain.document import Chunk
 from carrel.domain.errors import CarrelError, IsolationViolation
 from carrel.domain.ids import DocumentId, TenantId

@@ -4,11 +4,18 @@ Every operation names the tenant, and every key holds it. What is kept may be go
 time, and whether it still holds is for the reader to see.
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from carrel.caching.entry import Entry
 from carrel.caching.fingerprint import Fingerprint
 from carrel.domain.ids import AnswerId, DocumentId, TenantId
+
+
+class Dropped(NamedTuple):
+    """An answer that was kept, and the name that it had."""
+
+    name: Fingerprint
+    entry: Entry
 
 
 class AnswerStore(Protocol):
@@ -22,8 +29,8 @@ class AnswerStore(Protocol):
         """Keep *entry* in place of what was there; older answers make room."""
         ...
 
-    async def drop(self, tenant_id: TenantId, answer_id: AnswerId) -> Fingerprint | None:
-        """Forget the answer of that id; the name it had, None where none is kept."""
+    async def drop(self, tenant_id: TenantId, answer_id: AnswerId) -> Dropped | None:
+        """Forget the answer of that id; None where none is kept."""
         ...
 
     async def drop_document(self, tenant_id: TenantId, document_id: DocumentId) -> None:

@@ -71,6 +71,8 @@ tenants = Table(
     Column("budget", JSON(none_as_null=True)),
     # Whether questions and answers are logged: the tenant's own wish.
     Column("log_content", Boolean, nullable=False, server_default=false()),
+    # Whether answers to questions that mean the same are given: off, strict or relaxed.
+    Column("semantic_cache", String(16), nullable=False, server_default="off"),
     # Rises with every change of what the tenant's searches can return.
     Column("corpus_version", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),

@@ -13,6 +13,7 @@ TenantStatus = Literal["active", "suspended", "erasing"]
 
 BudgetPeriod = Literal["day", "month"]
 OnOutage = Literal["refuse", "allow"]
+SemanticCache = Literal["off", "strict", "relaxed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,11 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant as administrators see it. `log_content`: its questions and answers are logged."""
+    """A tenant as administrators see it.
+
+    `log_content`: its questions and answers are logged. `semantic_cache`: whether an answer is
+    given to questions that mean the same, and how the evidence is compared.
+    """
 
     id: TenantId
     name: str
@@ -61,3 +66,4 @@ class Tenant:
     limits: Limits = field(default_factory=Limits)
     budget: Budget | None = None
     log_content: bool = False
+    semantic_cache: SemanticCache = "off"

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from carrel.database.engine import Database
 from carrel.domain.document import Passage
+from carrel.domain.errors import Unavailable
 from carrel.domain.filter import Filter
 from carrel.domain.ids import TenantId
+from carrel.domain.vector import DenseVector
 from carrel.embedding.embedder import Embedder, Meter
 from carrel.embedding.keywords import Keywords
 from carrel.embedding.queries import QueryVectors
@@ -80,6 +82,22 @@ class Retriever:
         self._homes = homes
         self._database = database
         self._candidates = candidates
+
+    async def embed(
+        self, tenant_id: TenantId, question: str, meter: Meter
+    ) -> tuple[DenseVector, str]:
+        """The question's vector, and the identity of the tenant's embedder, which made it.
+
+        A search for the same question right after does not make it again.
+
+        Raises:
+            Unavailable: the embedder or the database is down.
+        """
+        home = await self._homes.remembered(tenant_id)
+        space = self._spaces.get(home.embedder)
+        if space is None:
+            raise Unavailable("the embedder of this tenant is not configured")
+        return await space.queries.of(tenant_id, question, meter), home.embedder
 
     async def search(
         self,

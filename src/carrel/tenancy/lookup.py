@@ -17,7 +17,7 @@ from carrel.database.tables import keys, tenants
 from carrel.domain.errors import InsufficientScope, InvalidApiKey, Unavailable
 from carrel.domain.ids import TenantId
 from carrel.domain.key import Caller
-from carrel.domain.tenant import Budget, Limits
+from carrel.domain.tenant import Budget, Limits, SemanticCache
 from carrel.tenancy.terms import budget_from_row, limits_from_row
 
 AT_ONCE = 4  # half of the database's pool
@@ -26,11 +26,12 @@ WAITING = 500
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An active tenant's limits and budget, and whether its questions are logged."""
+    """An active tenant's limits, budget and choices."""
 
     limits: Limits
     budget: Budget | None
     log_content: bool
+    semantic_cache: SemanticCache
 
 
 class Lookup:
@@ -56,6 +57,7 @@ class Lookup:
                 tenants.c.limits.label("tenant_limits"),
                 tenants.c.budget.label("tenant_budget"),
                 tenants.c.log_content,
+                tenants.c.semantic_cache,
             )
             .select_from(keys.outerjoin(tenants, keys.c.tenant_id == tenants.c.id))
             .where(keys.c.secret_hash == digest, keys.c.revoked_at.is_(None))
@@ -81,6 +83,7 @@ class Lookup:
             key_limits=limits_from_row(row.limits),
             key_budget=budget_from_row(row.budget),
             log_content=bool(row.log_content),
+            semantic_cache=row.semantic_cache or "off",
         )
         return caller, row.expires_at
 
@@ -93,7 +96,11 @@ class Lookup:
             Unavailable: as above.
         """
         query = select(
-            tenants.c.status, tenants.c.limits, tenants.c.budget, tenants.c.log_content
+            tenants.c.status,
+            tenants.c.limits,
+            tenants.c.budget,
+            tenants.c.log_content,
+            tenants.c.semantic_cache,
         ).where(tenants.c.id == tenant_id)
         async with self._queue():
             rows = await self._database.fetch(query)
@@ -103,7 +110,10 @@ class Lookup:
         if row.status != "active":
             raise InsufficientScope("this tenant is suspended")
         return Standing(
-            limits_from_row(row.limits), budget_from_row(row.budget), bool(row.log_content)
+            limits_from_row(row.limits),
+            budget_from_row(row.budget),
+            bool(row.log_content),
+            row.semantic_cache,
         )
 
     @contextlib.asynccontextmanager

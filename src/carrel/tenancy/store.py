@@ -14,7 +14,7 @@ from carrel.database.engine import Database, Transaction
 from carrel.database.tables import tenants
 from carrel.domain.errors import NotFound
 from carrel.domain.ids import TenantId, new_id
-from carrel.domain.tenant import Budget, Isolation, Limits, Tenant, TenantStatus
+from carrel.domain.tenant import Budget, Isolation, Limits, SemanticCache, Tenant, TenantStatus
 from carrel.embedding.embedder import DEFAULT_IDENTITY
 from carrel.placement.moves import claim_server, home_of
 from carrel.tenancy.audit import OPERATOR, Actor, record
@@ -109,6 +109,7 @@ class TenantStore:
         name: str | None = None,
         status: TenantStatus | None = None,
         log_content: bool | None = None,
+        semantic_cache: SemanticCache | None = None,
         limits: Mapping[str, int | None] | None = None,
         budget: Budget | Unchanged | None = UNCHANGED,
         by: Actor = OPERATOR,
@@ -119,7 +120,12 @@ class TenantStore:
         Raises:
             NotFound: no such tenant.
         """
-        given = {"name": name, "status": status, "log_content": log_content}
+        given = {
+            "name": name,
+            "status": status,
+            "log_content": log_content,
+            "semantic_cache": semantic_cache,
+        }
         changes: dict[str, Any] = {
             field: value for field, value in given.items() if value is not None
         }
@@ -160,6 +166,7 @@ def _told(tenant: Tenant) -> dict[str, Any]:
         "limits": limits_to_row(tenant.limits),
         "budget": budget_to_row(tenant.budget),
         "log_content": tenant.log_content,
+        "semantic_cache": tenant.semantic_cache,
     }
 
 
@@ -176,4 +183,5 @@ def _tenant(row: Row[*tuple[Any, ...]]) -> Tenant:
         limits=limits_from_row(row.limits),
         budget=budget_from_row(row.budget),
         log_content=row.log_content,
+        semantic_cache=row.semantic_cache,
     )

@@ -4,7 +4,7 @@ from collections import Counter
 
 from bench.caching.pairs import half_of, pairs
 
-from carrel.caching.guards import agree
+from carrel.caching.guards.agreement import agree
 
 
 def test_there_are_enough_pairs_of_every_kind_in_both_halves() -> None:

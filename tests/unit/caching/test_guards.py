@@ -2,8 +2,8 @@
 
 import pytest
 
-from carrel.caching.guards import agree, disagreement, stands_alone
-from carrel.caching.substitutes import SAME
+from carrel.caching.guards.agreement import agree, disagreement, stands_alone
+from carrel.caching.guards.substitutes import SAME
 
 SAME_QUESTIONS = [
     ("How long is the trial?", "How long does the trial last?"),

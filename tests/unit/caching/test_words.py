@@ -2,10 +2,10 @@
 
 import pytest
 
-from carrel.caching.asking import asking
-from carrel.caching.phrases import phrase_at
-from carrel.caching.stems import is_participle, stem
-from carrel.caching.tokens import tokens_of
+from carrel.caching.guards.asking import asking
+from carrel.caching.guards.phrases import phrase_at
+from carrel.caching.guards.stems import is_participle, stem
+from carrel.caching.guards.tokens import tokens_of
 
 
 @pytest.mark.parametrize(

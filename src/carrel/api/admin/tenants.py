@@ -11,7 +11,7 @@ from carrel.api.admin.terms import TermsBody, Text, budget_json, limits_json
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
 from carrel.domain.ids import TenantId
-from carrel.domain.tenant import Isolation, Tenant
+from carrel.domain.tenant import Isolation, SemanticCache, Tenant
 
 router = APIRouter(prefix="/admin/tenants", tags=["admin"])
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
@@ -31,6 +31,7 @@ class TenantChange(TermsBody):
     name: Name | None = None
     status: Literal["active", "suspended"] | None = None
     log_content: bool | None = None
+    semantic_cache: SemanticCache | None = None
 
 
 @router.post("", status_code=201, summary="Make a tenant")
@@ -64,6 +65,7 @@ async def change(tenant_id: str, body: TenantChange, admin: Admin, services: Ope
         name=body.name,
         status=body.status,
         log_content=body.log_content,
+        semantic_cache=body.semantic_cache,
         limits=body.changed_limits(),
         budget=body.changed_budget(),
         by=admin,
@@ -109,6 +111,7 @@ def _tenant(tenant: Tenant) -> dict[str, Any]:
         "budget": budget_json(tenant.budget),
         "status": tenant.status,
         "log_content": tenant.log_content,
+        "semantic_cache": tenant.semantic_cache,
         "created_at": tenant.created_at,
         "updated_at": tenant.updated_at,
     }

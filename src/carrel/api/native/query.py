@@ -71,6 +71,7 @@ async def query(body: QueryBody, request: Request, caller: MayAsk) -> Response:
         max_tokens=body.max_tokens,
         where=parse_filter(body.filter),
         cache=body.cache,
+        semantic_cache=caller.semantic_cache,
         ticket=caller.ticket,
     )
     await caller.ticket.admit(services.pipeline.tokens_at_most(question))

@@ -94,6 +94,7 @@ async def chat(body: ChatBody, request: Request, caller: MayAsk, services: Opene
         max_tokens=body.max_completion_tokens or body.max_tokens or DEFAULT_MAX_TOKENS,
         history=history,
         cache=body.cache,
+        semantic_cache=caller.semantic_cache,
         ticket=caller.ticket,
     )
     await caller.ticket.admit(services.pipeline.tokens_at_most(question))

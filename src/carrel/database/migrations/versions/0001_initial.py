@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("limits", sa.JSON(), nullable=False),
         sa.Column("budget", sa.JSON(), nullable=True),
         sa.Column("log_content", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("semantic_cache", sa.String(length=16), server_default="off", nullable=False),
         sa.Column("corpus_version", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),

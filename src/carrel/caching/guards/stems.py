@@ -6,7 +6,7 @@ in every question. "Printer" is no "print", and "opened" is not "unopened".
 
 from functools import lru_cache
 
-from carrel.caching.words import IRREGULAR, words_in
+from carrel.caching.guards.words import IRREGULAR, words_in
 
 # Plurals that mean something of their own: the terms of a contract are not its term.
 _AS_THEY_ARE = words_in("news goods means customs terms savings premises headquarters works arms")

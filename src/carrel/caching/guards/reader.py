@@ -6,10 +6,10 @@ A word that no list knows is kept: what is overlooked can only make two question
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from carrel.caching.phrases import phrase_at
-from carrel.caching.stems import is_participle, stem
-from carrel.caching.tokens import Token
-from carrel.caching.words import BINDING, FILLER, NEGATION, NUMBERS, TIMES, words_in
+from carrel.caching.guards.phrases import phrase_at
+from carrel.caching.guards.stems import is_participle, stem
+from carrel.caching.guards.tokens import Token
+from carrel.caching.guards.words import BINDING, FILLER, NEGATION, NUMBERS, TIMES, words_in
 
 NOT, SELF, YOU = "~not", "~self", "~you"
 

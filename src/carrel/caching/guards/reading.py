@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from carrel.caching.asking import Asking, asking
-from carrel.caching.reader import Reader
-from carrel.caching.tokens import Token, tokens_of
-from carrel.caching.words import (
+from carrel.caching.guards.asking import Asking, asking
+from carrel.caching.guards.reader import Reader
+from carrel.caching.guards.tokens import Token, tokens_of
+from carrel.caching.guards.words import (
     DEICTIC,
     FILLER,
     PASSING,

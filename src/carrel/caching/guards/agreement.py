@@ -11,8 +11,8 @@ Pure functions, some 50 µs a pair. `disagreement` says in a word why two questi
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from carrel.caching.asking import COUNT
-from carrel.caching.reading import Reading, read
+from carrel.caching.guards.asking import COUNT
+from carrel.caching.guards.reading import Reading, read
 
 
 def stands_alone(question: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, NamedTuple
 
-from carrel.caching.words import LANGUAGES, OPENINGS, SYMBOLS, TELLING
+from carrel.caching.guards.words import LANGUAGES, OPENINGS, SYMBOLS, TELLING
 
 MOST_CHARACTERS = 300
 MOST_TOKENS = 48

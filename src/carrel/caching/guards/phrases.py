@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from carrel.caching.substitutes import SAME
+from carrel.caching.guards.substitutes import SAME
 
 _Phrases = Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]
 

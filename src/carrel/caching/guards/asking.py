@@ -7,7 +7,7 @@ have no answer in common.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from carrel.caching.words import TIMES, words_in
+from carrel.caching.guards.words import TIMES, words_in
 
 COUNT = "count"
 MANNER = "manner"
