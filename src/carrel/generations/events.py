@@ -18,7 +18,7 @@ class Offset(NamedTuple):
 
     def __str__(self) -> str:
         """`attempt-number`, which is how `parse_offset` reads it."""
-        return f"{self.attempt}-{self.index}"
+        return f"{self.attempt}-{self.number}"
 
 
 START = Offset(0, 0)  # before everything

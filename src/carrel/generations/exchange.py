@@ -166,6 +166,7 @@ class Exchange:
                 await asyncio.sleep(RETRY_SECONDS)
             except Exception:
                 log.exception("the exchange of generations failed, and goes on")
+                self._not_answered()  # readers must not wait for ever
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _answered(self) -> None:

@@ -114,6 +114,10 @@ class RedisGenerations:
                 if current == own:
                     await self._flights.lead(flight, 1)
                     return
+                ours = self._flights.by_id.get((flight.tenant_id, current))
+                if ours and ours.log.end:  # which Redis has not heard yet
+                    over = current
+                    continue
                 standing = await self._logs.enter(flight, current)
                 # One that is done by now was under way when this caller came.
                 if standing and standing.end in {"", "done"}:
