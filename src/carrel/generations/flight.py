@@ -104,6 +104,7 @@ class Flight:
         first = next(able, None)
         if first is None:
             return False
+        self._cancel()  # of an attempt before this one
         leader, ticket = first
         for reader in self._readers:
             reader.leads = reader is leader
@@ -135,12 +136,11 @@ class Flight:
 
     def abandon(self) -> None:
         """Lead no more, and cancel what writes; the generation itself may go on."""
-        if self.leading and self._task:
-            self._task.cancel()
+        self._cancel()
         self.fence()
 
     def fence(self) -> None:
-        """Let the leader write no more: it is told so when it tries."""
+        """Let the leader write no more: it is told so when it tries, or cancelled in the end."""
         self.leading = 0
         for reader in self._readers:
             reader.leads = False
@@ -162,7 +162,13 @@ class Flight:
                 log.exception("a generation failed")
         finally:
             if attempt == self.leading:
+                self._task = None
                 self.finish(end)
+
+    def _cancel(self) -> None:
+        if self._task:
+            self._task.cancel()
+            self._task = None
 
     def _left(self, reader: Reader) -> None:
         self._readers.pop(reader, None)

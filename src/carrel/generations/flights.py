@@ -69,6 +69,7 @@ class Flights:
 
     def drop(self, flight: SharedFlight) -> None:
         """Have nothing to do with it any more; its readers may read what there is."""
+        flight.abandon()
         self.exchange.forget(flight)
         self._free_key(flight)
         name = (flight.tenant_id, flight.log.generation_id)
@@ -134,7 +135,6 @@ class Flights:
     def fenced(self, flight: SharedFlight, /) -> None:
         """Follow whoever leads now; the leader here is told when it writes."""
         if flight.log.end or not flight.has_readers:
-            flight.abandon()
             self.drop(flight)
         else:
             flight.give_way()
