@@ -1,5 +1,6 @@
 """All benches, each one entry: its name, what it measures, how, and the goals of its figures."""
 
+from bench.generations import cost as generations
 from bench.measure import AtLeast, AtMost, Bench
 from bench.micro import gate, ingest, memory, overhead, stall, start
 from bench.retrieval import served as retrieval
@@ -43,6 +44,11 @@ BENCHES = (
         "admit, reserve and finish a request, in memory and with Redis",
         gate.measure,
         {f"round trips to {step}": AtMost(1) for step in gate.STEPS},
+    ),
+    Bench(
+        "generations",
+        "the log of a generation, by token: leaders, readers, memory and Redis",
+        generations.measure,
     ),
     Bench("ingest", "Markdown, from upload to ready", ingest.measure),
     Bench(

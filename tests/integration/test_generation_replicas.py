@@ -90,6 +90,53 @@ async def test_an_ended_generation_is_resumed_in_another_replica(fleet: Fleet):
     assert await rest(later) == ["three"]
 
 
+async def test_a_process_may_follow_by_id_what_it_also_joins_by_key(fleet: Fleet):
+    a, b = await fleet.replica(), await fleet.replica()
+    story = Story()
+    here = await a.generations.join(TENANT, "key", story)
+    story.say("one", "two")
+    followed = await b.generations.follow(TENANT, here.generation_id, Offset(1, 1))
+    assert await some(followed, 1) == ["two"]
+    joined = await b.generations.join(TENANT, "key", Story())
+    assert await some(joined, 2) == ["one", "two"]
+    story.say("three")
+    assert await some(joined, 1) == await some(followed, 1) == ["three"]
+    followed.close()
+    here.close()
+    await b.pulse()
+    await a.pulse()
+    story.say("four")
+    story.end()
+    assert await rest(joined) == ["four"]
+
+
+async def test_a_long_log_of_several_attempts_is_resumed_in_the_newest(fleet: Fleet):
+    a, b, c = [await fleet.replica() for _ in range(3)]
+    first = Story()
+    reader = await a.generations.join(TENANT, "key", first)
+    for _ in range(450):  # more entries than are read at once
+        first.say("one")
+        await some(reader, 1)
+        await a.generations._flights.exchange.send()
+    reader.close()
+    await first.cancelled.wait()
+    second = Story()
+    again = await b.generations.follow(TENANT, reader.generation_id, reader.position, second)
+    second.say("uno", "dos")
+    assert await some(again, 3) == ["<restarted>", "uno", "dos"]
+    resumed = await c.generations.follow(TENANT, reader.generation_id, Offset(2, 1))
+    assert await some(resumed, 1) == ["dos"]
+
+
+async def test_nobody_can_take_from_a_leader_that_lives(fleet: Fleet):
+    a, b = await fleet.replica(), await fleet.replica()
+    await a.generations.join(TENANT, "key", Story())
+    reader = await b.generations.join(TENANT, "key", Story())
+    flights = b.generations._flights
+    await flights._take(flights.by_id[TENANT, reader.generation_id])  # it seemed dead
+    assert not reader.leads
+
+
 async def test_one_of_the_followers_takes_over_when_the_leader_lapses(fleet: Fleet):
     dead, *others = [await fleet.replica() for _ in range(4)]
     story = Story()
@@ -327,6 +374,20 @@ async def test_every_key_expires_and_bears_its_tenant(fleet: Fleet, redis_url: s
     for each in (a, b):
         await each.generations.close()
     await _expiring(a.client, upto_ms=(600 + LEASE + 1) * 1000)
+
+
+async def test_a_log_that_redis_has_lost_is_not_waited_for(fleet: Fleet):
+    a, b = await fleet.replica(), await fleet.replica()
+    here = await a.generations.join(TENANT, "key", partial(told, "one"))
+    await rest(here)
+    there = await b.generations.follow(TENANT, here.generation_id)
+    await rest(there)
+    await a.client.call("DEL", f"carrel:{{{TENANT}}}:generation:{here.generation_id}:log")
+    late = await b.generations.follow(TENANT, here.generation_id)
+    await b.pulse()
+    await b.pulse()
+    with pytest.raises(Unfinished):
+        await rest(late)
 
 
 async def test_nothing_is_left_in_redis_after_its_time(fleet: Fleet):

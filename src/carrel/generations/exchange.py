@@ -63,14 +63,18 @@ class Exchange:
         self._flights: dict[SharedFlight, None] = {}  # in order, unlike a set
         self._unsent: dict[SharedFlight, None] = {}
         self._followed: dict[SharedFlight, None] = {}
-        self._has_unsent = asyncio.Event()
-        self._has_followed = asyncio.Event()
+        self._wrote = asyncio.Event()
+        self._follows = asyncio.Event()
         self._down_since: float | None = None
         self._up_since: float | None = None
 
     @property
     def flights(self) -> list[SharedFlight]:
         return [*self._flights]
+
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._unsent)
 
     @property
     def is_steady(self) -> bool:
@@ -90,11 +94,11 @@ class Exchange:
         self._flights[flight] = None
         self._unsent.pop(flight, None)
         self._followed[flight] = None
-        self._has_followed.set()
+        self._follows.set()
 
     def wrote(self, flight: SharedFlight) -> None:
         self._unsent[flight] = None
-        self._has_unsent.set()
+        self._wrote.set()
 
     def forget(self, flight: SharedFlight) -> None:
         for flights in (self._flights, self._unsent, self._followed):
@@ -137,19 +141,19 @@ class Exchange:
                     self._desk.pulsed(flight, standing)
 
     async def _send_next(self) -> None:
-        await self._has_unsent.wait()
-        self._has_unsent.clear()
+        await self._wrote.wait()
+        self._wrote.clear()
         try:
             await self.send()
         finally:
             if self._unsent:
-                self._has_unsent.set()
+                self._wrote.set()
         await asyncio.sleep(self._batch_seconds)
 
     async def _receive_next(self) -> None:
         if not self._followed:
-            self._has_followed.clear()
-            await self._has_followed.wait()
+            self._follows.clear()
+            await self._follows.wait()
         await self.receive()
         await asyncio.sleep(self._batch_seconds)
 
@@ -203,6 +207,8 @@ class Exchange:
 
     def _read(self, flight: SharedFlight, entry: Entry) -> None:
         attempt, number = entry.offset
+        if attempt < flight.known:
+            return  # void: another attempt was made
         word, values = entry.fields[0], entry.fields[1::2]
         before = number - (len(values) if word == b"event" else 1)
         if word == b"begin":
@@ -211,7 +217,7 @@ class Exchange:
             flight.finish(End("lost"))  # Redis has lost a part of it
         elif word == b"event":
             flight.log.extend(values)
-        elif attempt == flight.known:  # else another attempt was made after this end
+        else:
             end = _end(*values)
             if end.reason == "cancelled" and flight.can_lead:
                 self._desk.cancelled(flight)

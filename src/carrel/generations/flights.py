@@ -79,7 +79,8 @@ class Flights:
     async def close(self) -> None:
         """Let others lead what was led here, and wait for what is ending."""
         with contextlib.suppress(SharedStateDown):
-            await self.exchange.send()
+            while self.exchange.has_unsent:
+                await self.exchange.send()
         shared = self.exchange.flights
         attempts = [flight.leading for flight in shared]
         for flight in {*shared, *self.by_key.values(), *self.by_id.values()}:
@@ -180,8 +181,9 @@ class Flights:
         if standing.end:
             if standing.end == "cancelled" and flight.can_lead:
                 return self._take
-            if flight.has_read_all(standing.attempt):
-                flight.finish(End("lost"))
+            if flight.cursor == flight.seen_at_end:
+                flight.finish(End("lost"))  # nothing came of what is said to be there
+            flight.seen_at_end = flight.cursor
             return None
         return self._take if standing.lapses_in_ms <= 0 and self.exchange.is_steady else None
 

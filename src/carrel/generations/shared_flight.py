@@ -20,8 +20,9 @@ class SharedFlight(Flight):
     `name` is this process's, as a reader. `shared`: others may read it; else it is this
     process's alone. `writing` is the attempt that Redis is still to be told of, or 0;
     `told` is how many of its events Redis has. `known` is the newest attempt that Redis
-    spoke of, and `cursor` what was read of Redis's log. `settling`: who leads is being
-    found out; `left_meanwhile`: the last reader left while it was.
+    spoke of; `cursor` is what was read of Redis's log, and `seen_at_end` was it when Redis
+    last said that the generation has ended. `settling`: who leads is being found out;
+    `left_meanwhile`: the last reader left while it was.
     """
 
     def __init__(self, owner: Owner, tenant_id: TenantId, key: str | None, log: Log) -> None:
@@ -33,6 +34,7 @@ class SharedFlight(Flight):
         self.told = 0
         self.known = 0
         self.cursor = START
+        self.seen_at_end: Offset | None = None
         self.settling: asyncio.Task[None] | None = None
         self.left_meanwhile = False
 
@@ -63,10 +65,6 @@ class SharedFlight(Flight):
         self.cursor = Offset(self.writing, _AFTER_ALL)
         self.writing = 0
         self.fence()
-
-    def has_read_all(self, attempt: int) -> bool:
-        """Whether nothing of *attempt* will be read any more."""
-        return self.cursor >= (attempt, _AFTER_ALL)
 
     def batch(self) -> tuple[list[bytes], End | None]:
         """The next events that Redis is to be told of, and the end if they are the last."""

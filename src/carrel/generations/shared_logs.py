@@ -134,11 +134,7 @@ class SharedLogs:
         for flight in flights:
             by_tenant[flight.tenant_id].append(flight)
         groups = list(by_tenant.values())
-        replies = await self._background.call_all([
-            ("XREAD", "COUNT", ENTRIES_AT_ONCE, "STREAMS",
-             *map(_log_key, group), *(str(each.cursor) for each in group))
-            for group in groups
-        ])  # fmt: skip
+        replies = await self._background.call_all([_reading(group) for group in groups])
         found: dict[SharedFlight, list[Entry]] = {}
         for group, reply in zip(groups, replies, strict=True):
             logs = {bytes(name): entries for name, entries in reply or ()}
@@ -162,6 +158,15 @@ class SharedLogs:
         generation_id = generation_id or flight.log.generation_id
         who = (generation_id, flight.name)
         return script, _keys(flight, generation_id), [self._ahead_ms(), *who, *self._timing, *rest]
+
+
+def _reading(group: Sequence[SharedFlight]) -> tuple[str | int, ...]:
+    cursors: dict[str, Offset] = {}
+    for flight in group:
+        # Two flights may be of one generation: joined by its key, and followed by its id.
+        key = _log_key(flight)
+        cursors[key] = min(cursors.get(key, flight.cursor), flight.cursor)
+    return ("XREAD", "COUNT", ENTRIES_AT_ONCE, "STREAMS", *cursors, *map(str, cursors.values()))
 
 
 def _log_key(flight: SharedFlight) -> str:
