@@ -107,7 +107,8 @@ async def _leaders(
 ) -> list[Figure]:
     pace = _Pace(tokens)
     cpu = time.process_time()
-    await asyncio.gather(*(_drain(await _join(generations, n, pace)) for n in range(crowd)))
+    readers = [await _join(generations, n, pace) for n in range(crowd)]
+    await asyncio.gather(*map(_drain, readers))
     cpu = time.process_time() - cpu - bare
     note = f"{crowd * tokens:,} tokens"
     return [

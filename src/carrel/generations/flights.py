@@ -135,6 +135,8 @@ class Flights:
 
     def fenced(self, flight: SharedFlight, /) -> None:
         """Follow whoever leads now; the leader here is told when it writes."""
+        if flight.settling:
+            return  # which will tell why
         if flight.log.end or not flight.has_readers:
             self.drop(flight)
         else:
