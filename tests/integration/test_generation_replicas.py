@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
+from hashlib import sha256
 
 import pytest
 from tests.contract.generation_logs import TENANT, Replica, Story, replica, rest, some, told
@@ -78,6 +79,31 @@ async def test_a_failure_and_its_bytes_cross_replicas(fleet: Fleet):
     assert failed.value.payload == b"\xff\0 upstream"
     again = Story()
     assert (await b.generations.join(TENANT, "key", again)).leads
+
+
+async def test_what_ended_badly_between_claim_and_entry_is_not_joined(fleet: Fleet):
+    a, b = await fleet.replica(), await fleet.replica()
+    over = [
+        await a.generations.join(TENANT, "failed", partial(_fail, Failed(b"x"))),
+        await a.generations.join(TENANT, "left", Story()),
+        await a.generations.join(TENANT, "done", partial(told, "one")),
+    ]
+    with pytest.raises(Failed):
+        await rest(over[0])
+    over[1].close()
+    assert await rest(over[2]) == ["one"]
+    for reader in over:
+        with suppress(Failed, Unfinished):  # now Redis has heard
+            await rest(await b.generations.follow(TENANT, reader.generation_id))
+    leads: list[bool] = []
+    for reader, key in zip(over, ("failed", "left", "done"), strict=True):
+        # As it was when this key was read, a moment ago.
+        under_way = f"carrel:{{{TENANT}}}:under_way:{sha256(key.encode()).hexdigest()}"
+        await b.client.call("SET", under_way, reader.generation_id, "PX", 60_000)
+        joined = await b.generations.join(TENANT, key, partial(told, "uno"))
+        leads.append(joined.leads)
+        assert await rest(joined) == (["uno"] if joined.leads else ["one"])
+    assert leads == [True, True, False]
 
 
 async def test_an_ended_generation_is_resumed_in_another_replica(fleet: Fleet):
