@@ -158,6 +158,7 @@ async def test_followers_whose_redis_stays_down_begin_again_on_their_own(stage: 
     first.end()
     assert await rest(here) == ["one", "two"]
     assert second.starts == 1
+    assert there[0].position.attempt > 2  # no number that others give to theirs
     # Who resumes elsewhere what only that process knew reads the leader's from its beginning.
     resumed = await a.generations.follow(TENANT, here.generation_id, there[0].position)
     assert await rest(resumed) == ["<restarted>", "one", "two"]
@@ -224,3 +225,27 @@ async def test_a_redis_that_lost_its_memory_leaves_one_leader_to_those_elsewhere
     first.say("two")
     first.end()
     assert await rest(here) == ["two"]
+
+
+async def test_a_redis_that_was_set_back_is_told_again(stage: Stage):
+    a, _ = await stage.replica(lease_seconds=LONG)
+    b, _ = await stage.replica(lease_seconds=LONG)
+    story = Story()
+    here = await a.generations.join(TENANT, "key", story)
+    name = f"carrel:{{{TENANT}}}:generation:{here.generation_id}"
+
+    async def tell(text: str) -> None:
+        story.say(text)
+        await some(here, 1)
+        await a.generations._flights.exchange.send()
+
+    await tell("one")
+    copies = [(key, await a.client.call("DUMP", key)) for key in (name, f"{name}:log")]
+    await tell("two")
+    await tell("three")
+    for key, copy in copies:
+        await a.client.call("RESTORE", key, 60_000, copy, "REPLACE")
+    await tell("four")
+    late = await b.generations.join(TENANT, "key", Story())
+    story.end()
+    assert await rest(late) == ["one", "two", "three", "four"]
