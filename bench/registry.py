@@ -1,6 +1,7 @@
 """All benches, each one entry: its name, what it measures, how, and the goals of its figures."""
 
 from bench.caching import hit
+from bench.generations import cost as generations
 from bench.measure import AtLeast, AtMost, Bench
 from bench.micro import gate, ingest, memory, overhead, stall, start
 from bench.retrieval import served as retrieval
@@ -53,6 +54,11 @@ BENCHES = (
             "in Redis against bare, 32 clients": AtLeast(0.7),
             "in memory against bare, 32 clients": AtLeast(0.9),
         },
+    ),
+    Bench(
+        "generations",
+        "the log of a generation, by token: leaders, readers, memory and Redis",
+        generations.measure,
     ),
     Bench("ingest", "Markdown, from upload to ready", ingest.measure),
     Bench(

@@ -14,6 +14,7 @@ RequestId = NewType("RequestId", str)
 MoveId = NewType("MoveId", str)
 ErasureId = NewType("ErasureId", str)
 AnswerId = NewType("AnswerId", str)
+GenerationId = NewType("GenerationId", str)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 

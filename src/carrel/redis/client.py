@@ -70,8 +70,12 @@ class RedisClient:
         Raises:
             SharedStateDown: Redis is down or slow; the command may have taken effect.
         """
-        (reply,) = await self._exchange([command])
-        return _checked(reply)
+        (reply,) = await self.call_all([command])
+        return reply
+
+    async def call_all(self, commands: Sequence[tuple[Argument, ...]]) -> list[Reply]:
+        """The reply to each command, all of them in one round trip, in their order."""
+        return [_checked(reply) for reply in await self._exchange(commands)]
 
     async def call_all(self, commands: Sequence[tuple[Argument, ...]]) -> list[Reply]:
         """The replies to *commands*, in their order, in one round trip. Raises as `call` does."""

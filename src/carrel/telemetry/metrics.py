@@ -52,6 +52,18 @@ isolation_violations = Counter(
     "carrel_isolation_violations_total",
     "Points of another tenant that a vector store returned. Anything but 0 is an alarm.",
 )
+generation_readers = Counter(
+    "carrel_generation_readers_total",
+    "Readers of generations by how they began: leader, or follower of one that was there.",
+    ("role",),
+)
+generation_takeovers = Counter(
+    "carrel_generation_takeovers_total",
+    "Generations begun again here, because whoever led was dead or could not be reached.",
+)
+generations_cancelled = Counter(
+    "carrel_generations_cancelled_total", "Generations cut here because nobody read them any more."
+)
 redis_up = Gauge("carrel_redis_up", "1: Redis answers. 0: it does not, or none is used.")
 redis_failures = Counter(
     "carrel_redis_failures_total", "Calls to Redis that failed, or took longer than they may."

@@ -1,0 +1,1 @@
+"""Generations: each a log of events with one leader and any number of followers."""

@@ -1,0 +1,67 @@
+"""The log of one generation, as far as this process knows it.
+
+It holds the newest attempt only, whole and from its first event: so it serves readers
+from any offset, and none of them waits for another.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from carrel.domain.ids import GenerationId
+from carrel.generations.errors import LogFull
+from carrel.generations.events import End, Event, Offset
+
+EVENT_BYTES = 200  # what an event weighs beside its data
+
+
+class Log:
+    """A log without events, of no attempt yet. *max_bytes* bounds what `append` takes."""
+
+    def __init__(self, generation_id: GenerationId, max_bytes: int) -> None:
+        self.generation_id = generation_id
+        self.attempt = 0
+        self.events: list[Event] = []
+        self.end: End | None = None
+        self.size = 0
+        self._max_bytes = max_bytes
+        self._changed = asyncio.Event()
+
+    def begin(self, attempt: int) -> None:
+        """Forget what was written: another attempt begins."""
+        self.attempt = attempt
+        self.events = []
+        self.end = None
+        self.size = 0
+        self._wake()
+
+    def append(self, data: bytes) -> Offset:
+        """Add an event. Raises `LogFull`."""
+        if self.size + len(data) + EVENT_BYTES > self._max_bytes:
+            raise LogFull(self._max_bytes)
+        self._add(data)
+        self._wake()
+        return self.events[-1].offset
+
+    def extend(self, batch: Iterable[bytes]) -> None:
+        """Add events that another process took already."""
+        for data in batch:
+            self._add(data)
+        self._wake()
+
+    def finish(self, end: End) -> None:
+        if self.end is None:
+            self.end = end
+            self._wake()
+
+    async def change(self) -> None:
+        """Wait until there is something new."""
+        await self._changed.wait()
+
+    def _add(self, data: bytes) -> None:
+        self.size += len(data) + EVENT_BYTES
+        self.events.append(Event(Offset(self.attempt, len(self.events) + 1), data))
+
+    def _wake(self) -> None:
+        # Set and cleared at once: it wakes those who wait now.
+        self._changed.set()
+        self._changed.clear()
