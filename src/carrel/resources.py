@@ -25,6 +25,8 @@ from carrel.generation.extractive import MODEL as EXTRACTIVE
 from carrel.generation.extractive import ExtractiveGenerator
 from carrel.generation.generator import Generator
 from carrel.generation.prompt import PROMPT_VERSION
+from carrel.generations.generations import Generations
+from carrel.generations.memory import MemoryGenerations
 from carrel.ingestion.originals import Originals
 from carrel.limits.gate import Gate
 from carrel.limits.memory import MemoryMeter
@@ -43,6 +45,8 @@ if TYPE_CHECKING:  # what takes long to import, only its users should pay for
     from carrel.vectors.server.store import QdrantServerStore
 
 log = logging.getLogger(__name__)
+
+KEPT_SECONDS = 30.0  # a log of an answer, after its end: for those who are slow to read it
 
 
 def engine_folder(settings: Settings, space: Space) -> Path:
@@ -246,6 +250,26 @@ def open_conversations(
     seconds = settings.llm.standalone_timeout_seconds
     model = generator if seconds and isinstance(generator, Completes) else None
     return Conversations(keywords.for_question, model, timeout_seconds=seconds)
+
+
+def open_generations(
+    redis: "RedisClient | None", settings: Settings, stack: contextlib.AsyncExitStack
+) -> Generations:
+    """Answers under way: those of all replicas where there is a Redis, else of this process."""
+    if redis is None or settings.redis_url is None:
+        alone = MemoryGenerations(kept_bytes=0, kept_seconds=0)
+        stack.push_async_callback(alone.close)
+        return alone
+    from carrel.generations.redis import RedisGenerations
+    from carrel.redis.client import RedisClient
+
+    # What is exchanged in the background has time: a slow Redis is not down for it.
+    patient = RedisClient(settings.redis_url.get_secret_value(), budget_seconds=1)
+    stack.push_async_callback(patient.close)
+    generations = RedisGenerations(redis, patient, kept_seconds=KEPT_SECONDS)
+    stack.push_async_callback(generations.close)
+    stack.push_async_callback(cancelled, asyncio.create_task(generations.run()))
+    return generations
 
 
 def open_answers(settings: Settings, redis: "RedisClient | None") -> AnswerStore | None:

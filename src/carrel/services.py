@@ -11,6 +11,7 @@ from carrel.answering.evidence import EvidenceFinder
 from carrel.answering.pipeline import Pipeline
 from carrel.answering.reuse import Reuse
 from carrel.answering.searching import Searches
+from carrel.answering.shared import SharedAnswers
 from carrel.answering.similar import SimilarAnswers
 from carrel.caching.semantic import SemanticIndex
 from carrel.caching.store import AnswerStore
@@ -38,6 +39,7 @@ from carrel.resources import (
     open_database,
     open_embedders,
     open_gate,
+    open_generations,
     open_generator,
     open_homes,
     open_originals,
@@ -232,6 +234,11 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
                 if answers
                 else None,
                 similar=similar,
+                shared=SharedAnswers(
+                    open_generations(redis, settings, stack), ledger, model=generator.model
+                )
+                if answers
+                else None,
                 evidence=EvidenceFinder(
                     searches=searches,
                     homes=homes,

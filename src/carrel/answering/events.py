@@ -21,7 +21,12 @@ class Done:
     answer: Answer
 
 
-Event = Sources | Delta | Done
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """What was given so far is void: the answer is begun again, and may differ."""
+
+
+Event = Sources | Delta | Restart | Done
 
 
 def events_of(answer: Answer) -> tuple[Event, ...]:

@@ -17,6 +17,7 @@ from carrel.answering.evidence import Evidence, EvidenceFinder
 from carrel.answering.question import Question
 from carrel.answering.reuse import Lookup, Reuse, served_again
 from carrel.answering.settling import Outcome, settle, with_embedding
+from carrel.answering.shared import SharedAnswers
 from carrel.answering.similar import Near, SimilarAnswers
 from carrel.answering.spending import affordable_tokens
 from carrel.caching.entry import Entry
@@ -41,6 +42,7 @@ class Pipeline:
         *,
         reuse: Reuse | None,
         similar: SimilarAnswers | None,
+        shared: SharedAnswers | None,
         evidence: EvidenceFinder,
         generator: Generator,
         embedder: Embedder,
@@ -50,6 +52,7 @@ class Pipeline:
     ) -> None:
         self._reuse = reuse
         self._similar = similar
+        self._shared = shared
         self._evidence = evidence
         self._generator = generator
         self._embedder = embedder
@@ -94,6 +97,29 @@ class Pipeline:
             Unavailable: retrieval failed; nothing is answered from a model's memory.
             GenerationFailed: the model refused, failed or stalled.
         """
+        if self._shared is None or lookup is None or question.cache != "use":
+            events = self._produce(question, stages, lookup)
+        else:
+
+            def produce() -> AsyncGenerator[Event]:
+                return self._produce(question, stages, lookup)
+
+            events = self._shared.events(question, lookup.name, produce, stages)
+        async with aclosing(events):
+            async for event in events:
+                yield event
+
+    async def _produce(
+        self, question: Question, stages: Stages, lookup: Lookup | None
+    ) -> AsyncGenerator[Event]:
+        """The answer, made for this caller; it may be in time to find one that was just made."""
+        if self._reuse and lookup and lookup.entry is None and question.cache == "use":
+            lookup = await self._reuse.look_again(question, lookup)
+            if lookup.entry and lookup.holds:
+                given = await self._give_again(question, lookup.entry, TokenUsage(), stages)
+                for event in events_of(given):
+                    yield event
+                return
         looking = self._similar.look(question, lookup) if self._similar else None
         try:
             version = lookup.corpus_version if lookup else None

@@ -59,6 +59,15 @@ class Reuse:
             metrics.cache_lookups.labels("exact", "hit" if lookup.holds else "miss").inc()
         return lookup
 
+    async def look_again(self, question: Question, lookup: Lookup) -> Lookup:
+        """*lookup* as it is now: somebody may have been answered since."""
+        entry = await self._entry(question, lookup.name)
+        if entry is None:
+            return lookup
+        return replace(
+            lookup, entry=entry, corpus_version=await self._versions.of(question.tenant_id)
+        )
+
     async def holding_still(
         self, question: Question, lookup: Lookup, found: Evidence
     ) -> Entry | None:

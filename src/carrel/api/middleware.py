@@ -64,7 +64,7 @@ class _Exchange:
                 await response(self._scope, self._limited, self._identified)
         finally:
             if ticket := self._scope["state"].get("ticket"):
-                await ticket.finish()
+                await ticket.leave()
             self._account()
 
     async def _limited(self) -> Message:

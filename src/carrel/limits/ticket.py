@@ -36,6 +36,7 @@ class Ticket:
         self._admission: Admission | None = None
         self._reservation: Reservation | None = None
         self._finished = False
+        self._kept = False
         self.requests: Allowance | None = None
         self.tokens: Allowance | None = None
 
@@ -75,6 +76,15 @@ class Ticket:
             on_outage=self._on_outage,
         )
         return self._reservation.amount_micro_usd
+
+    def keep(self) -> None:
+        """Hold on to what is held when the request ends: what it set in motion goes on."""
+        self._kept = True
+
+    async def leave(self) -> None:
+        """The request has ended: give back what is held, unless it is kept."""
+        if not self._kept:
+            await self.finish()
 
     async def finish(self, *, spent_micro_usd: int = 0, tokens: int | None = None) -> None:
         """Give back what is held, and count what was spent and the *tokens* that were used.

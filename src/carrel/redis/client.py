@@ -77,10 +77,6 @@ class RedisClient:
         """The reply to each command, all of them in one round trip, in their order."""
         return [_checked(reply) for reply in await self._exchange(commands)]
 
-    async def call_all(self, commands: Sequence[tuple[Argument, ...]]) -> list[Reply]:
-        """The replies to *commands*, in their order, in one round trip. Raises as `call` does."""
-        return [_checked(reply) for reply in await self._exchange(commands)]
-
     async def run(
         self, script: Script, keys: Sequence[Argument], arguments: Sequence[Argument]
     ) -> Reply:

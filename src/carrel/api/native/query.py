@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from carrel.answering.events import Done, Event, Sources
+from carrel.answering.events import Done, Event, Restart, Sources
 from carrel.answering.question import Question
 from carrel.api import wire
 from carrel.api.answering import ask, collect, following, log_content, stages_of
@@ -124,6 +124,8 @@ async def _frames(
 def _named(event: Event) -> tuple[str, Any]:
     if isinstance(event, Sources):
         return "sources", {"sources": [wire.source(passage) for passage in event.passages]}
+    if isinstance(event, Restart):
+        return "restart", {}
     if isinstance(event, Done):
         return "done", wire.answer(event.answer)
     return "delta", {"text": event.text}

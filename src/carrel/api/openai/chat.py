@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from carrel.answering.events import Done, Event, Sources
+from carrel.answering.events import Done, Event, Restart, Sources
 from carrel.answering.question import Question
 from carrel.api import wire
 from carrel.api.answering import ask, collect, following, log_content, stages_of
@@ -24,7 +24,7 @@ from carrel.api.event_stream import EventStream, frame
 from carrel.api.native.query import MAX_QUESTION, MAX_TOKENS, meaningful
 from carrel.api.responses import Json
 from carrel.domain.answer import Answer, CacheUse, Message, Role
-from carrel.domain.errors import InvalidRequest
+from carrel.domain.errors import InvalidRequest, Unavailable
 from carrel.domain.filter import is_text
 
 MAX_MESSAGES = 100
@@ -168,6 +168,8 @@ async def _frames(
                     yield chunks.last(event.answer)
                     if include_usage:
                         yield chunks.usage(event.answer)
+                elif isinstance(event, Restart):  # no chunk can take back what was said
+                    raise Unavailable("the answer was cut off: ask again")
                 else:
                     yield chunks.piece({"content": event.text})
         except Exception as error:  # noqa: BLE001 - the stream has begun: say it there
