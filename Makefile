@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve test isolation mutants check format bench bench-tenancy bench-gate bench-quality check-quality bench-embedding bench-semantic wheel clean
+.PHONY: help setup demo serve test isolation mutants check format bench bench-tenancy bench-gate bench-quality check-quality bench-embedding bench-cache bench-semantic wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ bench-gate: $(READY) ## what limits and budgets cost a request, in memory and wi
 
 bench-embedding: $(READY) ## questions a second, p99 and stalls of each embedder (two minutes)
 	@exec $(BIN)/python -m bench.micro.embedding $(ARGS)
+
+bench-cache: $(READY) ## what the caches save, by cache and share of repeats; answers after edits (20 minutes)
+	@UV_PROJECT_ENVIRONMENT=.venv scripts/uv sync --frozen --quiet --group bench
+	@exec $(BIN)/python -m bench.caching.saved $(ARGS)
 
 bench-semantic: $(READY) ## what a semantic cache serves rightly and wrongly, by embedder (ten minutes)
 	@exec $(BIN)/python -m bench.caching $(ARGS)

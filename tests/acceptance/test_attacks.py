@@ -30,7 +30,12 @@ async def upload(client: Client, attacks: list[Attack]) -> None:
 
 async def ask(client: Client, attack: Attack, **more: Any) -> dict[str, Any]:
     """The answer from the honest document and the attacking one."""
-    body = {"question": QUESTION, "filter": {"case": ["honest", attack.name]}, **more}
+    body = {
+        "question": QUESTION,
+        "cache": "bypass",
+        "filter": {"case": ["honest", attack.name]},
+        **more,
+    }
     status, answer = await client.post("/v1/query", body)
     assert status == 200, answer
     return answer
@@ -138,7 +143,7 @@ async def test_what_is_streamed_is_the_answer_that_was_checked(gullible: Server,
         client = await new_tenant(Client(session, gullible.url, ADMIN_KEY), "globex")
         await upload(client, LINKS[:6])
         for attack in LINKS[:6]:
-            body = {"question": QUESTION, "stream": True}
+            body = {"question": QUESTION, "cache": "bypass", "stream": True}
             body |= {"filter": {"case": ["honest", attack.name]}}
             headers = {"authorization": f"Bearer {client.key}"}
             async with session.post(f"{client.url}/v1/query", json=body, headers=headers) as reply:

@@ -1,5 +1,6 @@
 """Answers that are given again over HTTP: when they are, when they are not, and to whom."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -227,3 +228,81 @@ async def test_hits_and_savings_are_in_the_report(acme: Client, upstream: Simula
     assert row["cache_hits"] == 3
     assert float(row["saved_usd"]) == pytest.approx(saved)
     assert row["cost_usd"] == first["usage"]["cost_usd"]
+
+
+@pytest.fixture
+async def wishing(admin: Client) -> Client:
+    """A tenant that wants answers to be given to questions that mean the same."""
+    _, tenant = await admin.post("/admin/tenants", {"name": "wishing"})
+    path = f"/admin/tenants/{tenant['id']}"
+    status, changed = await admin.call("PATCH", path, json={"semantic_cache": "strict"})
+    assert (status, changed["semantic_cache"]) == (200, "strict")
+    _, key = await admin.post(f"{path}/keys", {})
+    client = admin.with_key(key["secret"])
+    await put(client, "refunds", "Refunds take 30 days after the return.")
+    return client
+
+
+SAME = "How long does a refund take?"
+
+
+async def until_remembered(client: Client) -> dict[str, Any]:
+    """The answer to a question that means the same; the first was remembered in the background."""
+    async with asyncio.timeout(10):
+        while (answer := await ask(client, question=SAME))["cache"]["status"] == "miss":
+            _ = await client.post("/v1/feedback", {"id": answer["id"], "rating": "negative"})
+            await ask(client, cache="refresh")
+    return answer
+
+
+async def test_a_question_that_means_the_same_is_given_the_same_answer(
+    wishing: Client, upstream: Simulator
+):
+    await ask(wishing)
+    answer = await until_remembered(wishing)
+    assert answer["cache"]["status"] == "semantic"
+    assert 0.7 < answer["cache"]["similarity"] < 1
+    assert answer["usage"]["cost_usd"] == "0"
+    assert float(answer["usage"]["saved_usd"]) > 0
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["How long do returns take?", "How long did refunds take?", "How many refunds take 30 days?"],
+)
+async def test_a_question_that_sounds_the_same_is_answered_anew(
+    wishing: Client, upstream: Simulator, question: str
+):
+    await ask(wishing)
+    await until_remembered(wishing)
+    assert (await ask(wishing, question=question))["cache"]["status"] == "miss"
+
+
+async def test_no_question_means_the_same_to_a_tenant_that_did_not_ask_for_it(
+    acme: Client, wishing: Client, upstream: Simulator
+):
+    await ask(wishing)
+    await until_remembered(wishing)
+    await ask(acme)
+    assert (await ask(acme, question=SAME))["cache"]["status"] == "miss"
+
+
+async def test_what_means_the_same_is_answered_anew_once_the_document_changed(
+    wishing: Client, upstream: Simulator
+):
+    await ask(wishing)
+    await until_remembered(wishing)
+    await put(wishing, "refunds", "Refunds take 45 days after the return.")
+    answer = await ask(wishing, question=SAME)
+    assert answer["cache"]["status"] == "miss"
+    assert "30 days" not in str(answer)
+
+
+async def test_a_bad_answer_is_not_given_to_what_means_the_same_either(
+    wishing: Client, upstream: Simulator
+):
+    first = await ask(wishing)
+    first = await until_remembered(wishing)
+    body = {"id": first["id"], "rating": "negative"}
+    assert (await wishing.post("/v1/feedback", body))[0] == 204
+    assert (await ask(wishing, question=SAME))["cache"]["status"] == "miss"
