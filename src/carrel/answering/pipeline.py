@@ -31,6 +31,7 @@ from carrel.usage.journal import Opened
 from carrel.usage.ledger import Ledger
 from carrel.usage.prices import NOTHING, Prices
 
+_NO_USAGE = TokenUsage()
 REMEMBERED_COUNTS = 1_000  # texts, of at most 10,000 characters
 
 
@@ -74,8 +75,8 @@ class Pipeline:
             return asked
         return asked + question.top_k * self._passage_tokens + question.max_tokens
 
-    async def recall(self, question: Question, stages: Stages) -> Answer | Lookup | None:
-        """The answer that was given before, if it holds; else what `answer` is to know of it.
+    async def look_up(self, question: Question, stages: Stages) -> Lookup | None:
+        """What is kept of the answer to *question*; None: nothing is to be.
 
         Raises:
             Unavailable: the database does not answer.
@@ -83,15 +84,12 @@ class Pipeline:
         if self._reuse is None or question.cache == "bypass":
             return None
         with stages.time("cache"):
-            lookup = await self._reuse.look_up(question)
-        if lookup.entry is None or not lookup.holds:
-            return lookup
-        return await self._give_again(question, lookup.entry, TokenUsage(), stages)
+            return await self._reuse.look_up(question)
 
     async def answer(
         self, question: Question, stages: Stages, lookup: Lookup | None = None
     ) -> AsyncGenerator[Event]:
-        """`Sources`, then `Delta`s as they are written, then `Done`. *lookup* is `recall`'s.
+        """`Sources`, then `Delta`s as they are written, then `Done`. *lookup* is `look_up`'s.
 
         Raises:
             Unavailable: retrieval failed; nothing is answered from a model's memory.
@@ -116,7 +114,7 @@ class Pipeline:
         if self._reuse and lookup and lookup.entry is None and question.cache == "use":
             lookup = await self._reuse.look_again(question, lookup)
             if lookup.entry and lookup.holds:
-                given = await self._give_again(question, lookup.entry, TokenUsage(), stages)
+                given = await self.give_again(question, lookup.entry, stages)
                 for event in events_of(given):
                     yield event
                 return
@@ -155,13 +153,11 @@ class Pipeline:
         usage = TokenUsage(embedding_tokens=evidence.retrieval.embedding_tokens)
         usage = with_embedding(usage, evidence.retrieval, self._prices)
         if entry := await self._reuse.holding_still(question, lookup, evidence.chunks):
-            return await self._give_again(question, entry, usage, stages)
+            return await self.give_again(question, entry, stages, usage)
         if self._similar is None or near is None:
             return None
         if similar := await self._similar.holding(question, near, evidence.chunks):
-            return await self._give_again(
-                question, similar.entry, usage, stages, similar.similarity
-            )
+            return await self.give_again(question, similar.entry, stages, usage, similar.similarity)
         return None
 
     async def _keep(
@@ -178,14 +174,15 @@ class Pipeline:
         if self._similar and near:
             self._similar.remember(question, lookup, near)
 
-    async def _give_again(
+    async def give_again(
         self,
         question: Question,
         entry: Entry,
-        usage: TokenUsage,
         stages: Stages,
+        usage: TokenUsage = _NO_USAGE,
         similarity: float | None = None,
     ) -> Answer:
+        """A kept answer, accounted for. *usage* is what it took to see that it holds."""
         status = "exact" if similarity is None else "semantic"
         answer = served_again(entry, status, usage, similarity)
         stages.mark("first_token")

@@ -11,6 +11,7 @@ from carrel.answering.pipeline import Pipeline
 from carrel.answering.question import Question
 from carrel.api.dependencies import TenantCaller
 from carrel.domain.answer import Answer
+from carrel.limits.ticket import Ticket
 from carrel.telemetry.redaction import redacted
 from carrel.telemetry.stages import Stages
 
@@ -19,15 +20,20 @@ Events = AsyncGenerator[Event]
 content_log = logging.getLogger("carrel.content")
 
 
-async def ask(pipeline: Pipeline, question: Question, stages: Stages) -> Answer | Events:
+async def ask(
+    pipeline: Pipeline, question: Question, ticket: Ticket, stages: Stages
+) -> Answer | Events:
     """The answer, where it was given before; else its events, as they come.
 
+    Admitted by *ticket* for the tokens that it may take: none, where it is there already.
     A fault before the first event is still an HTTP status.
     """
-    recalled = await pipeline.recall(question, stages)
-    if isinstance(recalled, Answer):
-        return recalled
-    return await _started(pipeline.answer(question, stages, recalled))
+    lookup = await pipeline.look_up(question, stages)
+    if lookup and lookup.entry and lookup.holds:
+        await ticket.admit()
+        return await pipeline.give_again(question, lookup.entry, stages)
+    await ticket.admit(pipeline.tokens_at_most(question))
+    return await _started(pipeline.answer(question, stages, lookup))
 
 
 async def _started(events: AsyncGenerator[Event]) -> Events:

@@ -13,7 +13,8 @@ from carrel.answering.events import Done, Event, Restart, Sources
 from carrel.answering.question import Question
 from carrel.api import wire
 from carrel.api.answering import ask, collect, following, log_content, stages_of
-from carrel.api.dependencies import MayAsk, MaySearch, Opened, TenantCaller, services_of
+from carrel.api.dependencies import MayAsk, MaySearch, TenantCaller, services_of
+from carrel.api.direct import Direct
 from carrel.api.errors import describe
 from carrel.api.event_stream import EventStream, frame
 from carrel.api.responses import Json
@@ -25,7 +26,7 @@ MAX_QUESTION = 10_000
 MAX_TOP_K = 50
 MAX_TOKENS = 8_192
 
-router = APIRouter(prefix="/v1", tags=["questions"])
+router = APIRouter(prefix="/v1", tags=["questions"], route_class=Direct)
 
 Text = Annotated[str, Field(min_length=1, max_length=MAX_QUESTION)]
 TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K)]
@@ -74,8 +75,7 @@ async def query(body: QueryBody, request: Request, caller: MayAsk) -> Response:
         semantic_cache=caller.semantic_cache,
         ticket=caller.ticket,
     )
-    await caller.ticket.admit(services.pipeline.tokens_at_most(question))
-    found = await ask(services.pipeline, question, stages_of(request))
+    found = await ask(services.pipeline, question, caller.ticket, stages_of(request))
     if body.stream:
         return EventStream(_frames(following(found), request, caller, question.text))
     answer = await collect(found)
@@ -84,8 +84,8 @@ async def query(body: QueryBody, request: Request, caller: MayAsk) -> Response:
 
 
 @router.post("/search", summary="The passages that match best")
-async def search(body: SearchBody, caller: MaySearch, services: Opened) -> Response:
-    retrieval = await services.searches.search(
+async def search(body: SearchBody, request: Request, caller: MaySearch) -> Response:
+    retrieval = await services_of(request).searches.search(
         caller.tenant_id,
         meaningful(body.query, "query"),
         top_k=body.top_k,

@@ -18,7 +18,8 @@ from carrel.answering.events import Done, Event, Restart, Sources
 from carrel.answering.question import Question
 from carrel.api import wire
 from carrel.api.answering import ask, collect, following, log_content, stages_of
-from carrel.api.dependencies import MayAsk, Opened, TenantCaller
+from carrel.api.dependencies import MayAsk, TenantCaller, services_of
+from carrel.api.direct import Direct
 from carrel.api.errors import describe
 from carrel.api.event_stream import EventStream, frame
 from carrel.api.native.query import MAX_QUESTION, MAX_TOKENS, meaningful
@@ -38,7 +39,7 @@ _ROLES: dict[str, Role] = {
     "assistant": "assistant",
 }
 
-router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
+router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"], route_class=Direct)
 
 
 class TextPart(BaseModel):
@@ -81,7 +82,8 @@ class ChatBody(BaseModel):
 
 
 @router.post("/chat/completions", summary="Ask as with OpenAI's SDK; sources come as extra fields")
-async def chat(body: ChatBody, request: Request, caller: MayAsk, services: Opened) -> Response:
+async def chat(body: ChatBody, request: Request, caller: MayAsk) -> Response:
+    services = services_of(request)
     history, text = _conversation(body.messages)
     question = Question(
         tenant_id=caller.tenant_id,
@@ -97,8 +99,7 @@ async def chat(body: ChatBody, request: Request, caller: MayAsk, services: Opene
         semantic_cache=caller.semantic_cache,
         ticket=caller.ticket,
     )
-    await caller.ticket.admit(services.pipeline.tokens_at_most(question))
-    found = await ask(services.pipeline, question, stages_of(request))
+    found = await ask(services.pipeline, question, caller.ticket, stages_of(request))
     if body.stream:
         include_usage = body.stream_options is not None and body.stream_options.include_usage
         frames = _frames(following(found), request, caller, text, include_usage=include_usage)
