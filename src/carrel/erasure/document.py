@@ -10,7 +10,7 @@ from carrel.database.engine import Database, Transaction
 from carrel.database.tables import chunks, documents, versions
 from carrel.domain.errors import CarrelError
 from carrel.erasure.reports import erasure_id, note, open_report
-from carrel.ingestion.originals import Originals
+from carrel.ingestion.originals.store import Originals
 from carrel.jobs.queue import Job, JobQueue
 from carrel.placement.homes import Homes
 

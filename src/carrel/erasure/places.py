@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from carrel.domain.ids import TenantId
-from carrel.ingestion.originals import Originals
+from carrel.ingestion.originals.store import Originals
 from carrel.placement.homes import Home, Homes
 
 

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
@@ -24,7 +23,7 @@ from carrel.embedding.chunk_text import embedded_text, own_title
 from carrel.embedding.embedder import Embedder
 from carrel.embedding.keywords import Keywords, document_language
 from carrel.ingestion.documents import bump_corpus
-from carrel.ingestion.originals import Originals
+from carrel.ingestion.originals.store import OriginalMissing, Originals
 from carrel.ingestion.parse.parser import ParseFailed, Parser
 from carrel.jobs.queue import Job, JobQueue, add_job
 from carrel.jobs.worker import HopelessJob
@@ -87,18 +86,20 @@ class Indexer:
         version = await self._begin(job)
         chunks: list[Chunk] = []
         if version is not None:
-            path = self._originals.path(version.tenant_id, version.original)
-            chunks = await self._parsed(path, version.media_type)
+            chunks = await self._parsed(version)
             await self._stage(job, version, chunks)
             vectors = await self._homes.now(job.tenant_id)
             await vectors.publish(job.document_id, job.version, version.groups)
         await self._swap(job, chunks)
 
-    async def _parsed(self, path: Path, media_type: str) -> list[Chunk]:
+    async def _parsed(self, version: Version) -> list[Chunk]:
         try:
-            return (await self._parser.parse(path, media_type)).chunks
+            async with self._originals.local(version.tenant_id, version.original) as path:
+                return (await self._parser.parse(path, version.media_type)).chunks
         except ParseFailed as error:
             raise HopelessJob(error.reason) from None
+        except OriginalMissing:
+            raise HopelessJob("its file is gone from the storage: upload it again") from None
 
     async def fail(self, job: Job, reason: str) -> None:
         """End the job; its version has failed with *reason*, and the one before serves on."""

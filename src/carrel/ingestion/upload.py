@@ -24,8 +24,8 @@ from carrel.domain.ids import DocumentId, TenantId, new_id
 from carrel.ingestion import idempotency
 from carrel.ingestion.documents import DocumentStore
 from carrel.ingestion.idempotency import Carried
-from carrel.ingestion.originals import Original, Originals
-from carrel.ingestion.parse.detect import HEAD_BYTES, detect
+from carrel.ingestion.originals.store import Original, Originals
+from carrel.ingestion.parse.detect import detect
 from carrel.jobs.queue import add_job
 
 MAX_ID = 200
@@ -89,8 +89,7 @@ class Uploads:
             if carried is not None:
                 carried.check(_body_hash(original, upload))
                 return carried.document_id
-            head = await self._originals.head(tenant_id, original.name, HEAD_BYTES)
-            media_type = detect(upload.filename, upload.media_type, head)
+            media_type = detect(upload.filename, upload.media_type, original.head)
             document_id = DocumentId(upload.document_id or new_id("doc"))
             kept = await self._record(tenant_id, document_id, upload, original, media_type)
             return document_id

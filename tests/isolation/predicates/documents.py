@@ -90,10 +90,24 @@ DOCUMENTS = (
     ),
     Mutation(
         "originals: a folder per tenant",
-        "ingestion/originals.py",
-        "def path(",
+        "ingestion/originals/folder.py",
+        "def _path(",
         "self._folder / tenant_id / name",
         'self._folder / "all" / name',
+    ),
+    Mutation(
+        "originals: a prefix per tenant",
+        "ingestion/originals/bucket.py",
+        "def _key(",
+        'f"{tenant_id}/{name}"',
+        'f"all/{name}"',
+    ),
+    Mutation(
+        "originals: the tenant's objects",
+        "ingestion/originals/bucket.py",
+        "async def names(",
+        "prefix=tenant_id",
+        "prefix=None",
     ),
     Mutation(
         "idempotency.begin",
