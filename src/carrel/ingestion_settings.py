@@ -18,6 +18,12 @@ class IngestionSettings(Section):
     parse_memory_mebibytes: int = Field(default=1024, ge=256, description="cap of a parser process")
     chunk_tokens: int = Field(default=200, ge=32, le=2000, description="the longest chunk")
     chunk_overlap_tokens: int = Field(default=40, ge=0, description="shared by neighbouring chunks")
+    concurrent_per_tenant: int = Field(
+        default=4, gt=0, description="documents of one tenant worked on at once, by all workers"
+    )
+    queued_per_tenant: int = Field(
+        default=10_000, gt=0, description="documents of one tenant that may wait; more get 429"
+    )
     max_attempts: int = Field(
         default=5, gt=0, description="tries of a job before its document fails"
     )

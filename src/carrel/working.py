@@ -46,7 +46,12 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
             chunk_overlap_tokens=chosen.chunk_overlap_tokens,
         )
         stack.push_async_callback(parser.close)
-        queue = JobQueue(database, owner=new_id("wrk"), lease_seconds=chosen.lease_seconds)
+        queue = JobQueue(
+            database,
+            owner=new_id("wrk"),
+            lease_seconds=chosen.lease_seconds,
+            per_tenant=chosen.concurrent_per_tenant,
+        )
         originals = open_originals(settings)
         indexer = Indexer(
             database=database,
@@ -66,6 +71,7 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
             queue,
             {
                 "ingest": Step(indexer.ingest, indexer.fail),
+                "discard": Step(indexer.discard),
                 "tidy": Step(indexer.tidy),
                 "remove": Step(documents.run),
                 "move": Step(mover.run, mover.give_up),

@@ -16,8 +16,9 @@ from sqlalchemy import delete, insert, select, update
 
 from carrel.database.engine import Database
 from carrel.database.tables import chunks as chunk_rows
-from carrel.database.tables import documents, versions
+from carrel.database.tables import dead_jobs, documents, versions
 from carrel.domain.document import Chunk, Metadata
+from carrel.domain.errors import QuotaExhausted
 from carrel.domain.ids import DocumentId, TenantId
 from carrel.embedding.chunk_text import embedded_text, own_title
 from carrel.embedding.embedder import Embedder
@@ -25,6 +26,7 @@ from carrel.embedding.keywords import Keywords, document_language
 from carrel.ingestion.documents import bump_corpus
 from carrel.ingestion.originals.store import OriginalMissing, Originals
 from carrel.ingestion.parse.parser import ParseFailed, Parser
+from carrel.ingestion.quotas import check_chunks
 from carrel.jobs.queue import Job, JobQueue, add_job
 from carrel.jobs.worker import HopelessJob
 from carrel.placement.homes import Homes
@@ -87,10 +89,14 @@ class Indexer:
         chunks: list[Chunk] = []
         if version is not None:
             chunks = await self._parsed(version)
+            await self._check_chunks(job, len(chunks))
             await self._stage(job, version, chunks)
             vectors = await self._homes.now(job.tenant_id)
             await vectors.publish(job.document_id, job.version, version.groups)
-        await self._swap(job, chunks)
+        try:
+            await self._swap(job, chunks)
+        except QuotaExhausted as error:  # others of the tenant were faster
+            raise HopelessJob(error.message) from None
 
     async def _parsed(self, version: Version) -> list[Chunk]:
         try:
@@ -101,17 +107,31 @@ class Indexer:
         except OriginalMissing:
             raise HopelessJob("its file is gone from the storage: upload it again") from None
 
+    async def _check_chunks(self, job: Job, chunks: int) -> None:
+        async with self._database.read() as connection:
+            try:
+                await check_chunks(connection, job.tenant_id, job.document_id, chunks)
+            except QuotaExhausted as error:
+                raise HopelessJob(error.message) from None
+
     async def fail(self, job: Job, reason: str) -> None:
         """End the job; its version has failed with *reason*, and the one before serves on."""
         vectors = await self._homes.now(job.tenant_id)
         await vectors.discard(job.document_id, job.version)
         async with self._database.write() as connection:
-            await self._queue.finish(connection, job)
+            await self._queue.bury(connection, job, reason)
             await connection.execute(
                 update(versions)
                 .where(*_is(job))
                 .values(status="failed", error=reason, updated_at=datetime.now(UTC))
             )
+
+    async def discard(self, job: Job) -> None:
+        """Remove what was staged of a version that was cancelled."""
+        vectors = await self._homes.now(job.tenant_id)
+        await vectors.discard(job.document_id, job.version)
+        async with self._database.write() as connection:
+            await self._queue.finish(connection, job)
 
     async def tidy(self, job: Job) -> None:
         """Remove what the versions before the job's left behind."""
@@ -127,6 +147,13 @@ class Indexer:
         async with self._database.write() as connection:
             await self._queue.finish(connection, job)
             await connection.execute(delete(versions).where(old))
+            await connection.execute(
+                delete(dead_jobs).where(
+                    dead_jobs.c.tenant_id == job.tenant_id,
+                    dead_jobs.c.document_id == job.document_id,
+                    dead_jobs.c.version < job.version,
+                )
+            )
 
     async def _begin(self, job: Job) -> Version | None:
         """The version to ingest, marked as processing; None when it was deleted meanwhile."""
@@ -142,6 +169,7 @@ class Indexer:
             .where(*_is(job))
         )
         async with self._database.write() as connection:
+            await self._queue.renew(connection, job)  # it may have been cancelled by now
             row = (await connection.execute(query)).first()
             if row is None or job.version <= row.deleted_through:
                 return None
@@ -212,6 +240,7 @@ class Indexer:
             ).first()
             if row is None or job.version <= max(row.deleted_through, row.live_version):
                 return
+            await check_chunks(connection, job.tenant_id, job.document_id, len(chunks))
             await connection.execute(update(documents).where(mine).values(live_version=job.version))
             await connection.execute(
                 update(versions)

@@ -26,10 +26,12 @@ from carrel.ingestion.documents import DocumentStore
 from carrel.ingestion.idempotency import Carried
 from carrel.ingestion.originals.store import Original, Originals
 from carrel.ingestion.parse.detect import detect
-from carrel.jobs.queue import add_job
+from carrel.ingestion.quotas import Quotas
+from carrel.jobs.queue import Priority, add_job
 
 MAX_ID = 200
 MAX_TITLE = 500
+RESERVED_ENDINGS = ("/events", "/cancel")  # of addresses that say something of a document
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,19 @@ class Upload:
     groups: tuple[str, ...] = ()  # who may see it; none: everyone of the tenant
     idempotency_key: str | None = None
     seen_by: tuple[str, ...] = ()  # the groups of the caller
+    priority: Priority = "normal"  # among the tenant's own
 
 
 class Uploads:
     """Takes documents in."""
 
-    def __init__(self, database: Database, originals: Originals, store: DocumentStore) -> None:
+    def __init__(
+        self, database: Database, originals: Originals, store: DocumentStore, quotas: Quotas
+    ) -> None:
         self._database = database
         self._originals = originals
         self._store = store
+        self._quotas = quotas
 
     async def accept(
         self, tenant_id: TenantId, upload: Upload, pieces: AsyncIterable[bytes]
@@ -63,8 +69,11 @@ class Uploads:
             InvalidRequest: empty, or a field is wrong.
             UnsupportedMediaType, TooLarge, StorageFull: nothing was kept.
             Conflict: the first request with this idempotency key is still under way.
+            RateLimited: too many of the tenant's documents wait already.
+            QuotaExhausted: the tenant keeps as much as it may.
         """
         _check(upload)
+        await self._quotas.check_queue(tenant_id)
         key = upload.idempotency_key
         carried = await idempotency.begin(self._database, tenant_id, key) if key else None
         try:
@@ -114,6 +123,7 @@ class Uploads:
             await _check_sight(connection, tenant_id, document_id, upload.seen_by)
             changed = newest is None or not newest.is_same(content)
             if changed:
+                await self._quotas.admit(connection, tenant_id, document_id, original.size)
                 version = 1 if newest is None else newest.version + 1
                 await _put_document(connection, tenant_id, document_id, version, now)
                 await _put_groups(connection, tenant_id, document_id, upload.groups)
@@ -137,7 +147,9 @@ class Uploads:
                         updated_at=now,
                     )
                 )
-                await add_job(connection, "ingest", tenant_id, document_id, version)
+                await add_job(
+                    connection, "ingest", tenant_id, document_id, version, priority=upload.priority
+                )
             if upload.idempotency_key:
                 await idempotency.complete(
                     connection,
@@ -260,6 +272,10 @@ def _check(upload: Upload) -> None:
     if name is not None and (not name.strip() or len(name) > MAX_ID or not name.isprintable()):
         raise InvalidRequest(
             f"document_id has 1 to {MAX_ID} printable characters", param="document_id"
+        )
+    if name is not None and name.endswith(RESERVED_ENDINGS):
+        raise InvalidRequest(
+            f"document_id must not end in {' or '.join(RESERVED_ENDINGS)}", param="document_id"
         )
     key = upload.idempotency_key
     if key is not None and not 0 < len(key) <= MAX_ID:

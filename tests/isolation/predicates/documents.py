@@ -127,4 +127,49 @@ DOCUMENTS = (
         "async def abandon(",
         "table.c.tenant_id == tenant_id, ",
     ),
+    Mutation(
+        "cancel: document",
+        "ingestion/cancel.py",
+        "async def cancel(",
+        "documents.c.tenant_id == tenant_id,",
+    ),
+    Mutation(
+        "cancel: job", "ingestion/cancel.py", "async def cancel(", "jobs.c.tenant_id == tenant_id,"
+    ),
+    Mutation(
+        "cancel: version",
+        "ingestion/cancel.py",
+        "async def cancel(",
+        "versions.c.tenant_id == tenant_id,",
+    ),
+    Mutation(
+        "quotas: queue",
+        "ingestion/quotas.py",
+        "def _queued(",
+        "jobs.c.tenant_id == tenant_id, ",
+    ),
+    Mutation(
+        "quotas: chunks",
+        "ingestion/quotas.py",
+        "async def check_chunks(",
+        "documents.c.tenant_id == tenant_id, ",
+    ),
+    Mutation(
+        "quotas: documents",
+        "ingestion/quotas.py",
+        "async def _others(",
+        "documents.c.tenant_id == tenant_id, ",
+    ),
+    Mutation(
+        "quotas: versions of documents",
+        "ingestion/quotas.py",
+        "def _of(",
+        "versions.c.tenant_id == documents.c.tenant_id,",
+    ),
+    Mutation(
+        "index: dead jobs of old versions",
+        "ingestion/index.py",
+        "async def tidy(",
+        "dead_jobs.c.tenant_id == job.tenant_id,",
+    ),
 )

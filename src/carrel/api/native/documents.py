@@ -17,6 +17,7 @@ from carrel.domain.errors import InvalidRequest, UnsupportedMediaType
 from carrel.domain.filter import parse_groups, parse_metadata
 from carrel.domain.ids import DocumentId
 from carrel.ingestion.upload import Upload
+from carrel.jobs.queue import PRIORITIES, Priority
 
 PIECE = 256 * 1024
 Wait = Annotated[float, Query(ge=0, le=60, description="seconds to wait for ready or failed")]
@@ -34,6 +35,7 @@ class TextBody(BaseModel):
     metadata: dict[str, Any] | None = None
     document_id: str | None = None
     groups: list[str] | None = None
+    priority: Priority = "normal"
 
 
 _UPLOAD_SCHEMA: dict[str, Any] = {
@@ -50,6 +52,7 @@ _UPLOAD_SCHEMA: dict[str, Any] = {
                         "metadata": {"type": "string", "description": "a JSON object"},
                         "document_id": {"type": "string"},
                         "groups": {"type": "string", "description": "a JSON list"},
+                        "priority": {"type": "string", "enum": list(PRIORITIES)},
                     },
                 }
             },
@@ -88,6 +91,7 @@ async def upload(
             groups=parse_groups(body.groups),
             idempotency_key=idempotency_key,
             seen_by=caller.groups,
+            priority=body.priority,
         )
         document = await services.uploads.accept(caller.tenant_id, said, _once(body.text))
     else:
@@ -152,6 +156,7 @@ def _from_form(
         groups=parse_groups(_json_field(form, "groups")),
         idempotency_key=idempotency_key,
         seen_by=caller.groups,
+        priority=_priority(_field(form, "priority")),
     )
 
 
@@ -160,6 +165,15 @@ def _field(form: FormData, name: str) -> str | None:
     if isinstance(value, UploadFile):
         raise InvalidRequest(f"{name} must be a plain field", param=name)
     return value or None
+
+
+def _priority(word: str | None) -> Priority:
+    for known in PRIORITIES:
+        if word == known:
+            return known
+    if word is not None:
+        raise InvalidRequest(f"priority is one of: {', '.join(PRIORITIES)}", param="priority")
+    return "normal"
 
 
 def _json_field(form: FormData, name: str) -> object:
