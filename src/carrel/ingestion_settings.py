@@ -1,6 +1,7 @@
 """The settings of documents: how they are accepted, kept, fetched, parsed and cut."""
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -27,9 +28,26 @@ class IngestionSettings(Section):
     max_attempts: int = Field(
         default=5, gt=0, description="tries of a job before its document fails"
     )
+    fetch_urls: bool = Field(default=True, description="documents may come as URLs")
+    fetch_timeout_seconds: float = Field(default=60, gt=0, description="for one document")
+    fetch_networks: str = Field(
+        default="", description="private networks that may be fetched from, comma-separated"
+    )
     lease_seconds: float = Field(
         default=30, gt=1, description="a crashed worker's job is free after this"
     )
+
+    @property
+    def networks(self) -> list[IPv4Network | IPv6Network]:
+        """The private networks that may be fetched from."""
+        return [ip_network(word) for word in self.fetch_networks.replace(",", " ").split()]
+
+    @field_validator("fetch_networks")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for word in text.replace(",", " ").split():
+            ip_network(word)  # its error says what is wrong
+        return text
 
 
 @dataclass(frozen=True, slots=True)

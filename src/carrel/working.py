@@ -11,6 +11,8 @@ from carrel.erasure.document import DocumentEraser
 from carrel.erasure.orphans import remove_orphans_hourly
 from carrel.erasure.places import Files, Points
 from carrel.erasure.tenant import TenantEraser
+from carrel.ingestion.fetch.fetcher import Fetcher
+from carrel.ingestion.fetch.step import UrlSource
 from carrel.ingestion.index import Indexer
 from carrel.ingestion.parse.parser import Parser
 from carrel.jobs.queue import JobQueue
@@ -28,6 +30,17 @@ from carrel.settings import Settings
 
 if TYPE_CHECKING:  # what takes long to import, only its users should pay for
     pass
+
+
+def _fetcher(settings: Settings) -> Fetcher | None:
+    chosen = settings.ingestion
+    if not chosen.fetch_urls:
+        return None
+    return Fetcher(
+        max_bytes=chosen.max_upload_bytes,
+        timeout_seconds=chosen.fetch_timeout_seconds,
+        networks=chosen.networks,
+    )
 
 
 @contextlib.asynccontextmanager
@@ -61,6 +74,7 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
             keywords=Keywords(),
             homes=homes,
             queue=queue,
+            urls=UrlSource(database, queue, originals, _fetcher(settings)),
         )
         documents = DocumentEraser(database, homes, originals, queue)
         tenants = TenantEraser(database, homes, queue, (Points(homes), Files(originals)))

@@ -35,14 +35,15 @@ class DocumentEraser:
         async with self._database.write() as connection:
             name = await open_report(connection, job.id, job.tenant_id, job.document_id)
             found = {"chunks": await _count(connection, chunks, job)}
-            found["originals"] = await _count(connection, versions, job)
+            files = (await connection.execute(_originals_of(job))).all()
+            found["originals"] = len(files)
             await note(connection, name, found=found)
         vectors = await self._homes.now(job.tenant_id)
         await vectors.withdraw(job.document_id, before=job.version + 1)
-        files = [row.original for row in await self._database.fetch(_originals_of(job))]
-        for file in files:
-            await self._originals.remove(job.tenant_id, file)
-        left = await self._sweep(job, files)
+        names = [row.original for row in files]
+        for original in names:
+            await self._originals.remove(job.tenant_id, original)
+        left = await self._sweep(job, names)
         if any(left.values()):
             async with self._database.write() as connection:
                 await note(connection, name, status="leftovers", left=left)
@@ -65,7 +66,8 @@ class DocumentEraser:
 
 
 def _originals_of(job: Job):
-    return select(versions.c.original).where(*_doomed(job, versions))
+    # One that came as a URL may not have been fetched yet.
+    return select(versions.c.original).where(*_doomed(job, versions), versions.c.original != "")
 
 
 def _doomed(job: Job, table: Table):

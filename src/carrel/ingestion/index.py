@@ -6,9 +6,9 @@ are derived, staging replaces, and a job that died is run again from the start.
 """
 
 import asyncio
+import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,16 +17,17 @@ from sqlalchemy import delete, insert, select, update
 from carrel.database.engine import Database
 from carrel.database.tables import chunks as chunk_rows
 from carrel.database.tables import dead_jobs, documents, versions
-from carrel.domain.document import Chunk, Metadata
+from carrel.domain.document import Chunk, ParsedDocument
 from carrel.domain.errors import QuotaExhausted
-from carrel.domain.ids import DocumentId, TenantId
-from carrel.embedding.chunk_text import embedded_text, own_title
+from carrel.embedding.chunk_text import embedded_text
 from carrel.embedding.embedder import Embedder
 from carrel.embedding.keywords import Keywords, document_language
 from carrel.ingestion.documents import bump_corpus
+from carrel.ingestion.fetch.step import UrlSource
 from carrel.ingestion.originals.store import OriginalMissing, Originals
 from carrel.ingestion.parse.parser import ParseFailed, Parser
 from carrel.ingestion.quotas import check_chunks
+from carrel.ingestion.version import Version, begin, is_of
 from carrel.jobs.queue import Job, JobQueue, add_job
 from carrel.jobs.worker import HopelessJob
 from carrel.placement.homes import Homes
@@ -36,20 +37,6 @@ from carrel.vectors.store import Point
 BATCH = 128  # chunks embedded and staged between two reports of progress
 ROWS = 1000  # chunks recorded by one statement
 PARSED = 0.2  # share of progress that parsing stands for
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """What indexing needs to know of one version."""
-
-    tenant_id: TenantId
-    document_id: DocumentId
-    number: int
-    original: str
-    title: str  # empty where the document has none but its id
-    media_type: str
-    metadata: Metadata
-    groups: tuple[str, ...]
 
 
 class Indexer:
@@ -68,8 +55,10 @@ class Indexer:
         keywords: Keywords,
         homes: Homes,
         queue: JobQueue,
+        urls: UrlSource,
     ) -> None:
         self._database = database
+        self._urls = urls
         self._originals = originals
         self._parser = parser
         self._embedders = embedders
@@ -88,7 +77,8 @@ class Indexer:
         version = await self._begin(job)
         chunks: list[Chunk] = []
         if version is not None:
-            chunks = await self._parsed(version)
+            document, chunks = await self._parsed(version)
+            version = await self._titled(job, version, document.title)
             await self._check_chunks(job, len(chunks))
             await self._stage(job, version, chunks)
             vectors = await self._homes.now(job.tenant_id)
@@ -98,10 +88,11 @@ class Indexer:
         except QuotaExhausted as error:  # others of the tenant were faster
             raise HopelessJob(error.message) from None
 
-    async def _parsed(self, version: Version) -> list[Chunk]:
+    async def _parsed(self, version: Version) -> tuple[ParsedDocument, list[Chunk]]:
         try:
             async with self._originals.local(version.tenant_id, version.original) as path:
-                return (await self._parser.parse(path, version.media_type)).chunks
+                result = await self._parser.parse(path, version.media_type)
+                return result.document, result.chunks
         except ParseFailed as error:
             raise HopelessJob(error.reason) from None
         except OriginalMissing:
@@ -122,7 +113,7 @@ class Indexer:
             await self._queue.bury(connection, job, reason)
             await connection.execute(
                 update(versions)
-                .where(*_is(job))
+                .where(is_of(job))
                 .values(status="failed", error=reason, updated_at=datetime.now(UTC))
             )
 
@@ -142,7 +133,8 @@ class Indexer:
             & (versions.c.document_id == job.document_id)
             & (versions.c.version < job.version)
         )
-        for row in await self._database.fetch(select(versions.c.original).where(old)):
+        files = select(versions.c.original).where(old, versions.c.original != "")
+        for row in await self._database.fetch(files):
             await self._originals.remove(job.tenant_id, row.original)
         async with self._database.write() as connection:
             await self._queue.finish(connection, job)
@@ -156,38 +148,20 @@ class Indexer:
             )
 
     async def _begin(self, job: Job) -> Version | None:
-        """The version to ingest, marked as processing; None when it was deleted meanwhile."""
-        query = (
-            select(versions, documents.c.deleted_through)
-            .select_from(
-                versions.join(
-                    documents,
-                    (documents.c.tenant_id == versions.c.tenant_id)
-                    & (documents.c.id == versions.c.document_id),
-                )
-            )
-            .where(*_is(job))
-        )
+        """The version to ingest, with its file; None when it was deleted meanwhile."""
         async with self._database.write() as connection:
             await self._queue.renew(connection, job)  # it may have been cancelled by now
-            row = (await connection.execute(query)).first()
-            if row is None or job.version <= row.deleted_through:
-                return None
-            await connection.execute(
-                update(versions)
-                .where(*_is(job))
-                .values(status="processing", updated_at=datetime.now(UTC))
-            )
-        return Version(
-            job.tenant_id,
-            job.document_id,
-            job.version,
-            row.original,
-            own_title(row.title, job.document_id),
-            row.media_type,
-            row.metadata,
-            tuple(row.groups),
-        )
+            version = await begin(connection, job)
+        return version and await self._urls.bring(job, version)
+
+    async def _titled(self, job: Job, version: Version, title: str | None) -> Version:
+        """*version*, by the title within it where it has only its address for one."""
+        if not title or not version.is_untitled:
+            return version
+        async with self._database.write() as connection:
+            await self._queue.renew(connection, job)
+            await connection.execute(update(versions).where(is_of(job)).values(title=title))
+        return dataclasses.replace(version, title=title)
 
     async def _stage(self, job: Job, version: Version, chunks: Sequence[Chunk]) -> None:
         home = await self._homes.find(version.tenant_id)
@@ -222,7 +196,7 @@ class Indexer:
             await self._queue.renew(connection, job)
             await connection.execute(
                 update(versions)
-                .where(*_is(job))
+                .where(is_of(job))
                 .values(progress=progress, updated_at=datetime.now(UTC))
             )
 
@@ -244,7 +218,7 @@ class Indexer:
             await connection.execute(update(documents).where(mine).values(live_version=job.version))
             await connection.execute(
                 update(versions)
-                .where(*_is(job))
+                .where(is_of(job))
                 .values(
                     status="ready",
                     error=None,
@@ -259,14 +233,6 @@ class Indexer:
             await bump_corpus(connection, job.tenant_id)
             if job.version > 1:
                 await add_job(connection, "tidy", job.tenant_id, job.document_id, job.version)
-
-
-def _is(job: Job):
-    return (
-        versions.c.tenant_id == job.tenant_id,
-        versions.c.document_id == job.document_id,
-        versions.c.version == job.version,
-    )
 
 
 def _chunk_row(job: Job, chunk: Chunk) -> dict[str, Any]:

@@ -50,17 +50,7 @@ class Quotas:
         quotas = await _quotas(connection, tenant_id, lock=True)
         queued = (await connection.execute(select(_queued(tenant_id)))).scalar_one()
         self._check_queue(quotas, queued)
-        most_documents, most_bytes = quotas.get("documents"), quotas.get("bytes")
-        if most_documents is None and most_bytes is None:
-            return
-        kept = await _others(connection, tenant_id, document_id)
-        if most_documents is not None and kept.documents >= most_documents:
-            raise QuotaExhausted(f"the tenant may keep {most_documents:,} documents, and does")
-        if most_bytes is not None and kept.bytes + size > most_bytes:
-            left = max(0, most_bytes - kept.bytes)
-            raise QuotaExhausted(
-                f"the tenant may keep files of {most_bytes:,} bytes together: {left:,} are left"
-            )
+        await _check_room(connection, tenant_id, document_id, size, quotas)
 
     def _check_queue(self, quotas: dict[str, Any], queued: int) -> None:
         most = quotas.get("queued_documents") or self._queued_documents
@@ -72,6 +62,38 @@ class Quotas:
             scope="tenant",
             kind="queue",
             retry_after_seconds=RETRY_AFTER_SECONDS,
+        )
+
+
+async def check_size(
+    connection: Transaction, tenant_id: TenantId, document_id: DocumentId, size: int
+) -> None:
+    """Within the transaction that records how large a document is that was fetched.
+
+    Raises:
+        QuotaExhausted: with it there would be more bytes than may be.
+    """
+    quotas = await _quotas(connection, tenant_id, lock=True)
+    await _check_room(connection, tenant_id, document_id, size, quotas)
+
+
+async def _check_room(
+    connection: Transaction,
+    tenant_id: TenantId,
+    document_id: DocumentId,
+    size: int,
+    quotas: dict[str, Any],
+) -> None:
+    most_documents, most_bytes = quotas.get("documents"), quotas.get("bytes")
+    if most_documents is None and most_bytes is None:
+        return
+    kept = await _others(connection, tenant_id, document_id)
+    if most_documents is not None and kept.documents >= most_documents:
+        raise QuotaExhausted(f"the tenant may keep {most_documents:,} documents, and does")
+    if most_bytes is not None and kept.bytes + size > most_bytes:
+        left = max(0, most_bytes - kept.bytes)
+        raise QuotaExhausted(
+            f"the tenant may keep files of {most_bytes:,} bytes together: {left:,} are left"
         )
 
 

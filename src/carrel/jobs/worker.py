@@ -116,7 +116,8 @@ class Worker:
             return
         if may_fail and job.attempts >= self._max_attempts:
             log.error("job %s failed for good", job.id, exc_info=error)
-            await self._fail(job, f"gave up after {job.attempts} attempts")
+            why = f": {error.message}" if isinstance(error, CarrelError) else ""
+            await self._fail(job, f"gave up after {job.attempts} attempts{why}")
             return
         delay = backoff_seconds(job.attempts)
         log.warning(

@@ -71,15 +71,15 @@ DOCUMENTS = (
     ),
     Mutation(
         "index: version of the job",
-        "ingestion/index.py",
-        "def _is(",
+        "ingestion/version.py",
+        "def is_of(",
         "versions.c.tenant_id == job.tenant_id,",
     ),
     Mutation(
         "index: join of version and document",
-        "ingestion/index.py",
-        "async def _begin(",
-        "(documents.c.tenant_id == versions.c.tenant_id)\n                    & ",
+        "ingestion/version.py",
+        "async def begin(",
+        "(documents.c.tenant_id == versions.c.tenant_id)\n                & ",
     ),
     Mutation("index: swap", "ingestion/index.py", "async def _swap(", _MINE),
     Mutation(

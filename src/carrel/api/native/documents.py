@@ -26,11 +26,12 @@ router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
 
 class TextBody(BaseModel):
-    """A document sent as JSON."""
+    """A document sent as JSON: its text, or the URL where it is."""
 
     model_config = ConfigDict(extra="forbid")
 
-    text: Annotated[str, Field(min_length=1)]
+    text: Annotated[str, Field(min_length=1)] | None = None
+    url: str | None = None
     title: str | None = None
     metadata: dict[str, Any] | None = None
     document_id: str | None = None
@@ -65,7 +66,7 @@ _UPLOAD_SCHEMA: dict[str, Any] = {
 @router.post(
     "",
     status_code=202,
-    summary="Upload a file or a text; the same id again makes a new version",
+    summary="Upload a file, a text or a URL; the same id again makes a new version",
     openapi_extra=_UPLOAD_SCHEMA,
 )
 async def upload(
@@ -93,7 +94,11 @@ async def upload(
             seen_by=caller.groups,
             priority=body.priority,
         )
-        document = await services.uploads.accept(caller.tenant_id, said, _once(body.text))
+        if body.url is not None:
+            document = await services.uploads.accept_url(caller.tenant_id, said, body.url)
+        else:
+            text = _once(body.text or "")
+            document = await services.uploads.accept(caller.tenant_id, said, text)
     else:
         raise UnsupportedMediaType("send multipart/form-data with a file, or application/json")
     if wait:
@@ -188,13 +193,16 @@ def _json_field(form: FormData, name: str) -> object:
 
 def _text_body(raw: bytes) -> TextBody:
     try:
-        return TextBody.model_validate(orjson.loads(raw))
+        body = TextBody.model_validate(orjson.loads(raw))
     except orjson.JSONDecodeError:
         raise InvalidRequest("the body is not valid JSON") from None
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         param = ".".join(str(part) for part in fault["loc"]) or None
         raise InvalidRequest(f"{param}: {fault['msg']}", param=param) from None
+    if (body.text is None) == (body.url is None):
+        raise InvalidRequest("send either a text or a url", param="text")
+    return body
 
 
 async def _pieces(file: UploadFile) -> AsyncGenerator[bytes]:
