@@ -7,6 +7,8 @@ class ParseFailed(Exception):
     It names nothing of the server: the reason is shown to whoever uploaded the document.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, of_all: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        # Of a file within a file: it is not that one which is too much, but all of them.
+        self.of_all = of_all
