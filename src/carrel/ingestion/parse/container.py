@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from email.message import EmailMessage, Message
 from io import BytesIO
 from pathlib import PurePosixPath
+from typing import cast
 from zipfile import BadZipFile, ZipFile
 
 from carrel.domain.errors import UnsupportedMediaType
@@ -105,8 +106,8 @@ def _parts(message: Message) -> Iterator[tuple[str, str, bytes]]:
         kind = part.get_content_type()
         if kind == EML:  # its text is part of the message's already
             inner = part.get_payload(0) if part.is_multipart() else None
-            if isinstance(inner, Message):
-                yield from _parts(inner)
+            if isinstance(inner, EmailMessage):
+                yield from _parts(cast("Message", inner))
             continue
         content = part.get_payload(decode=True)
         yield part.get_filename() or "", kind, content if isinstance(content, bytes) else b""
