@@ -28,7 +28,8 @@ class Stage:
     def __str__(self) -> str:
         return (
             f"{self.name:<28} {self.documents / self.seconds:>8.0f} documents/s "
-            f"{self.size / self.seconds / 1e6:>8.2f} MB/s {self.chunks / self.seconds:>8.0f} chunks/s"
+            f"{self.size / self.seconds / 1e6:>8.2f} MB/s "
+            f"{self.chunks / self.seconds:>8.0f} chunks/s"
         )
 
 

@@ -10,7 +10,7 @@ from carrel.api import errors, health
 from carrel.api.admin import audit, dead_jobs, embedder, erasures, keys, moves, tenants
 from carrel.api.admin import usage as admin_usage
 from carrel.api.middleware import RequestContext
-from carrel.api.native import document_progress, documents, query, usage
+from carrel.api.native import bulk, document_progress, documents, query, usage
 from carrel.api.openai import chat, models
 from carrel.services import open_services
 from carrel.settings import Settings, load_settings
@@ -20,6 +20,7 @@ from carrel.telemetry.log import configure_logging
 ENVELOPE_BYTES = 1_000_000
 ROUTERS = (
     query.router,
+    bulk.router,
     document_progress.router,  # before those of documents, whose ids are paths
     documents.router,
     usage.router,

@@ -103,6 +103,8 @@ ROUTES = (
         _text,
         headers=lambda i: {"idempotency-key": i},
     ),
+    # It takes forms alone; `test_bulk.py` sends them.
+    Route("POST", "/v1/documents/bulk", "documents:write", 415, 415, _text),
     Route("GET", "/admin/tenants", "admin", 200, 403, query=lambda i: {"id": i}),
     Route("POST", "/admin/tenants", "admin", 201, 403, lambda i: {"name": i}),
     Route("GET", "/admin/tenants/{tenant_id}", "admin", 200, 403, own="tenant"),

@@ -10,7 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from carrel.api import wire
-from carrel.api.dependencies import MayReadDocuments, MayWriteDocuments, Opened, TenantCaller
+from carrel.api.dependencies import MayReadDocuments, MayWriteDocuments, Opened
 from carrel.api.responses import Json
 from carrel.domain.document import Document
 from carrel.domain.errors import InvalidRequest, UnsupportedMediaType
@@ -80,8 +80,15 @@ async def upload(
     if kind == "multipart/form-data":
         # Fields are small; a file has its own limit, and goes to disk piece by piece.
         async with request.form(max_files=1, max_fields=8, max_part_size=PIECE) as form:
-            file, said = _from_form(form, caller, idempotency_key)
-            document = await services.uploads.accept(caller.tenant_id, said, _pieces(file))
+            file = _file(form)
+            said = from_form(
+                form,
+                file,
+                caller.groups,
+                document_id=_field(form, "document_id"),
+                idempotency_key=idempotency_key,
+            )
+            document = await services.uploads.accept(caller.tenant_id, said, pieces(file))
     elif kind == "application/json":
         body = _text_body(await request.body())
         said = Upload(
@@ -146,23 +153,33 @@ async def delete_document(
     return Response(status_code=204)
 
 
-def _from_form(
-    form: FormData, caller: TenantCaller, idempotency_key: str | None
-) -> tuple[UploadFile, Upload]:
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
-        raise InvalidRequest("the form needs a part named file, with a filename", param="file")
-    return file, Upload(
+def from_form(
+    form: FormData,
+    file: UploadFile,
+    groups: tuple[str, ...],
+    *,
+    document_id: str | None,
+    idempotency_key: str | None = None,
+) -> Upload:
+    """What a caller of *groups* says of *file* in the other fields of *form*."""
+    return Upload(
         filename=file.filename or None,
         media_type=file.content_type,
         title=_field(form, "title"),
-        document_id=_field(form, "document_id"),
+        document_id=document_id,
         metadata=parse_metadata(_json_field(form, "metadata")),
         groups=parse_groups(_json_field(form, "groups")),
         idempotency_key=idempotency_key,
-        seen_by=caller.groups,
+        seen_by=groups,
         priority=_priority(_field(form, "priority")),
     )
+
+
+def _file(form: FormData) -> UploadFile:
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise InvalidRequest("the form needs a part named file, with a filename", param="file")
+    return file
 
 
 def _field(form: FormData, name: str) -> str | None:
@@ -205,7 +222,8 @@ def _text_body(raw: bytes) -> TextBody:
     return body
 
 
-async def _pieces(file: UploadFile) -> AsyncGenerator[bytes]:
+async def pieces(file: UploadFile) -> AsyncGenerator[bytes]:
+    """The bytes of *file*, piece by piece."""
     while piece := await file.read(PIECE):
         yield piece
 
