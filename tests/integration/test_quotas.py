@@ -16,7 +16,7 @@ from carrel.ingestion.documents import DocumentStore
 from carrel.ingestion.originals.folder import FolderOriginals
 from carrel.ingestion.quotas import Quotas, check_chunks
 from carrel.ingestion.upload import Upload, Uploads
-from carrel.jobs.dead import DeadJobs
+from carrel.jobs.dead import DeadJobs, forget
 from carrel.jobs.queue import JobQueue
 from carrel.tenancy.store import TenantStore
 
@@ -141,6 +141,7 @@ async def test_what_is_cancelled_is_never_searchable_and_discards_what_was_stage
     )
     with pytest.raises(Conflict):
         await cancel(database, tenant_id, name)
+    await upload(uploads, other, "b")
     with pytest.raises(NotFound):
         await cancel(database, tenant_id, DocumentId("b"))
 
@@ -173,6 +174,13 @@ async def test_a_dead_job_of_one_tenant_revives_that_document_alone(
     await upload(uploads, other, "a", "newer")
     with pytest.raises(Conflict):
         await dead.revive(theirs.id)
+    async with database.write() as connection:
+        await forget(connection, tenant_id, DocumentId("a"), before=2)
+    assert [each.id for each in await dead.list(tenant_id=None, limit=5, after=None)] == [theirs.id]
+    async with database.write() as connection:
+        await forget(connection, other, DocumentId("a"), before=1)
+        await forget(connection, other, DocumentId("a"), before=2)
+    assert await dead.list(tenant_id=None, limit=5, after=None) == []
 
 
 async def _unread() -> AsyncIterator[bytes]:

@@ -7,10 +7,11 @@ the commit that says that nothing was found: until then they name what is to go.
 from sqlalchemy import Table, delete, func, select
 
 from carrel.database.engine import Database, Transaction
-from carrel.database.tables import chunks, dead_jobs, documents, versions
+from carrel.database.tables import chunks, documents, versions
 from carrel.domain.errors import CarrelError
 from carrel.erasure.reports import erasure_id, note, open_report
 from carrel.ingestion.originals.store import Originals
+from carrel.jobs.dead import forget
 from carrel.jobs.queue import Job, JobQueue
 from carrel.placement.homes import Homes
 
@@ -85,7 +86,7 @@ async def _count(connection: Transaction, table: Table, job: Job) -> int:
 
 async def _remove_rows(connection: Transaction, job: Job) -> None:
     await connection.execute(delete(versions).where(*_doomed(job, versions)))
-    await connection.execute(delete(dead_jobs).where(*_doomed(job, dead_jobs)))
+    await forget(connection, job.tenant_id, job.document_id, before=job.version + 1)
     await connection.execute(
         delete(documents).where(
             documents.c.tenant_id == job.tenant_id,

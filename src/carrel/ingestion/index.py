@@ -16,7 +16,7 @@ from sqlalchemy import delete, insert, select, update
 
 from carrel.database.engine import Database
 from carrel.database.tables import chunks as chunk_rows
-from carrel.database.tables import dead_jobs, documents, versions
+from carrel.database.tables import documents, versions
 from carrel.domain.document import Chunk, ParsedDocument
 from carrel.domain.errors import QuotaExhausted
 from carrel.embedding.chunk_text import embedded_text
@@ -28,6 +28,7 @@ from carrel.ingestion.originals.store import OriginalMissing, Originals
 from carrel.ingestion.parse.parser import ParseFailed, Parser
 from carrel.ingestion.quotas import check_chunks
 from carrel.ingestion.version import Version, begin, is_of
+from carrel.jobs.dead import forget
 from carrel.jobs.queue import Job, JobQueue, add_job
 from carrel.jobs.worker import HopelessJob
 from carrel.placement.homes import Homes
@@ -139,13 +140,7 @@ class Indexer:
         async with self._database.write() as connection:
             await self._queue.finish(connection, job)
             await connection.execute(delete(versions).where(old))
-            await connection.execute(
-                delete(dead_jobs).where(
-                    dead_jobs.c.tenant_id == job.tenant_id,
-                    dead_jobs.c.document_id == job.document_id,
-                    dead_jobs.c.version < job.version,
-                )
-            )
+            await forget(connection, job.tenant_id, job.document_id, before=job.version)
 
     async def _begin(self, job: Job) -> Version | None:
         """The version to ingest, with its file; None when it was deleted meanwhile."""

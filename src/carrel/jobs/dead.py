@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
-from carrel.database.engine import Database
+from carrel.database.engine import Database, Transaction
 from carrel.database.tables import dead_jobs, documents, jobs, versions
 from carrel.domain.errors import Conflict, NotFound
 from carrel.domain.ids import DocumentId, JobId, TenantId
@@ -94,6 +94,19 @@ class DeadJobs:
                     created_at=dead.created_at,
                 )
             )
+
+
+async def forget(
+    connection: Transaction, tenant_id: TenantId, document_id: DocumentId, *, before: int
+) -> None:
+    """Drop the dead jobs of a document's versions before this one, which nobody can revive."""
+    await connection.execute(
+        delete(dead_jobs).where(
+            dead_jobs.c.tenant_id == tenant_id,
+            dead_jobs.c.document_id == document_id,
+            dead_jobs.c.version < before,
+        )
+    )
 
 
 def _dead(row: Row[*tuple[Any, ...]]) -> DeadJob:

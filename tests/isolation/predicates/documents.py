@@ -166,10 +166,4 @@ DOCUMENTS = (
         "def _of(",
         "versions.c.tenant_id == documents.c.tenant_id,",
     ),
-    Mutation(
-        "index: dead jobs of old versions",
-        "ingestion/index.py",
-        "async def tidy(",
-        "dead_jobs.c.tenant_id == job.tenant_id,",
-    ),
 )

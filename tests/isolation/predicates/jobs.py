@@ -47,6 +47,12 @@ JOBS = (
         "versions.c.tenant_id == dead.tenant_id,",
     ),
     Mutation(
+        "dead jobs: forget",
+        "jobs/dead.py",
+        "async def forget(",
+        "dead_jobs.c.tenant_id == tenant_id,",
+    ),
+    Mutation(
         "jobs: hold",
         "jobs/queue.py",
         "async def hold(",
