@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve test isolation mutants check format bench bench-tenancy bench-gate bench-quality check-quality bench-embedding bench-cache bench-semantic wheel clean
+.PHONY: help setup demo serve test isolation mutants check format bench bench-tenancy bench-gate bench-quality check-quality bench-embedding bench-cache bench-semantic bench-ingest chaos-ingest fuzz-parsers wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,16 @@ bench-quality: $(READY) ## retrieval, answers and refusals of the running produc
 
 check-quality: $(READY) ## hold quality against bench/retrieval/floors.json (3 minutes)
 	@exec $(BIN)/python -m bench.retrieval.report --check $(ARGS)
+
+bench-ingest: $(READY) ## documents a second on 1, 2 and 4 cores, stage by stage; searches meanwhile (10 minutes)
+	@exec $(BIN)/python -m bench.ingestion $(ARGS)
+
+chaos-ingest: $(READY) ## kill -9 of random processes while 10,000 documents come in (half an hour)
+	@exec $(BIN)/python -m bench.chaos $(ARGS)
+
+MINUTES ?= 30
+fuzz-parsers: $(READY) ## damaged documents to the parsers, for MINUTES=30
+	@exec $(BIN)/python scripts/fuzz_parsers.py $(MINUTES)
 
 wheel: $(READY) ## build dist/*.whl and check that it is whole
 	@rm -rf dist

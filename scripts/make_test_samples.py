@@ -4,12 +4,14 @@ Run it from the root of the repository, with the `samples` dependency group:
 `uv run python scripts/make_test_samples.py`. The text samples beside them are written by hand.
 """
 
+import email.policy
 import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from email.message import EmailMessage
 from io import BytesIO
 from pathlib import Path
 
@@ -19,7 +21,16 @@ import pikepdf
 import pptx
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Table
+from reportlab.platypus import (
+    BaseDocTemplate,
+    Frame,
+    FrameBreak,
+    PageBreak,
+    PageTemplate,
+    Paragraph,
+    SimpleDocTemplate,
+    Table,
+)
 
 SAMPLES = Path(__file__).parent.parent / "tests" / "samples"
 MADE = datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC)
@@ -146,6 +157,63 @@ def picture() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", pixels) + part(b"IEND", b"")
 
 
+def pdf_in_columns() -> bytes:
+    """Two columns: read across, each line would be nonsense."""
+    out = BytesIO()
+    style = getSampleStyleSheet()["BodyText"]
+    page = BaseDocTemplate(out, title="Two columns", invariant=1)
+    frames = [Frame(60 + 250 * i, 100, 220, 600) for i in range(2)]
+    page.addPageTemplates(PageTemplate(frames=frames))
+    left = [Paragraph(f"Left {n}. {REFUNDS}", style) for n in range(3)]
+    right = [Paragraph(f"Right {n}. {HOLIDAYS}", style) for n in range(3)]
+    page.build([*left, FrameBreak(), *right])
+    return out.getvalue()
+
+
+def mail() -> bytes:
+    """A message in HTML and text, with a PDF, a table and a message attached."""
+    message = _message("Rates for 2026", "The rates are attached.")
+    message.add_alternative("<p>The rates are <b>attached</b>.</p>", subtype="html")
+    table = "\n".join(",".join(row) for row in RATES).encode()
+    message.add_attachment(pdf(), maintype="application", subtype="pdf", filename="handbook.pdf")
+    message.add_attachment(table, maintype="text", subtype="csv", filename="r\u00e4tes.csv")
+    message.add_attachment(picture(), maintype="image", subtype="png", filename="logo.png")
+    message.add_attachment(_message("Forwarded", "Oslo is booked out in June."))
+    for number, part in enumerate(part for part in message.walk() if part.is_multipart()):
+        if part.get_content_maintype() == "multipart":
+            part.set_boundary(f"part-{number}")
+    return message.as_bytes()
+
+
+def _message(subject: str, text: str) -> EmailMessage:
+    message = EmailMessage(email.policy.SMTP)
+    message["From"] = "Ada <ada@example.com>"
+    message["To"] = "staff@example.com"
+    message["Subject"] = subject
+    message["Date"] = MADE
+    message.set_content(text)
+    return message
+
+
+def bundle() -> bytes:
+    """What people zip: folders, several formats, what an archiver adds, and a picture."""
+    files = {
+        "policies/handbook.pdf": pdf(),
+        "policies/notes.md": f"# Notes\n\n## Refunds\n\n{REFUNDS}\n".encode(),
+        "rates.csv": "\n".join(",".join(row) for row in RATES).encode(),
+        "logo.png": picture(),
+        "mail/rates.eml": mail(),
+        "__MACOSX/._rates.csv": b"\0\0",
+    }
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+        for name, data in files.items():
+            member = zipfile.ZipInfo(name, date_time=MADE.timetuple()[:6])
+            member.compress_type = zipfile.ZIP_DEFLATED
+            target.writestr(member, data)
+    return out.getvalue()
+
+
 def _saved(
     save: Callable[[BytesIO], object], change: Callable[[str, bytes], bytes] | None = None
 ) -> bytes:
@@ -174,6 +242,9 @@ FILES: dict[str, Callable[[], bytes]] = {
     "review.pptx": slides,
     "rates.xlsx": workbook,
     "picture.png": picture,
+    "columns.pdf": pdf_in_columns,
+    "rates.eml": mail,
+    "bundle.zip": bundle,
 }
 
 if __name__ == "__main__":

@@ -37,6 +37,9 @@ NO_TESTS = 5  # an exit status of pytest
 # The quickest first.
 OF_VECTORS = ("tests/unit/vectors", "tests/contract")
 OF_ALL = (
+    "tests/integration/test_quotas.py",
+    "tests/integration/test_jobs.py",
+    "tests/contract/test_originals.py",
     "tests/isolation/test_defences.py",
     "tests/isolation/test_semantic.py",
     "tests/isolation/test_placement.py",
@@ -51,7 +54,6 @@ OF_ALL = (
     "tests/isolation/test_interference.py",
     "tests/integration/test_keys.py",
     "tests/integration/test_key_lifecycle.py",
-    "tests/integration/test_jobs.py",
     "tests/acceptance/test_tokens.py",
 )
 NO_END = ": no end"

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+import aiohttp
 import asyncpg
 import hypothesis
 import pytest
@@ -93,6 +94,27 @@ def redis_url(redis_service: services.Service) -> str:
         connection.sendall(f"AUTH {at.password}\r\nFLUSHALL\r\n".encode())
         assert [replies.readline(), replies.readline()] == [b"+OK\r\n", b"+OK\r\n"]
     return redis_service.url
+
+
+@pytest.fixture(scope="session")
+def storage_service() -> Iterator[services.Service]:
+    """The S3 of this test process, started when first asked for."""
+    yield from _started(services.object_storage)
+
+
+@pytest.fixture
+async def new_bucket(storage_service: services.Service) -> str:
+    """The name of a bucket of the test's own, empty."""
+    name = f"test-{secrets.token_hex(8)}"
+    # The server tells S3 from AWS's other services by the credential.
+    credential = "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request"
+    headers = {"authorization": f"{credential}, SignedHeaders=host, Signature=0"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.put(f"{storage_service.url}/{name}", headers=headers) as response,
+    ):
+        assert response.status == 200
+    return name
 
 
 @pytest.fixture

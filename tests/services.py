@@ -1,4 +1,4 @@
-"""Real PostgreSQL and Redis for tests, each a process of its own on a free loopback port.
+"""Real PostgreSQL, Redis and object storage for tests, each a process on a free port.
 
 A service never outlives the process that started it, even one killed with SIGKILL
 (on Linux, where `setpriv` asks the kernel for that), and only the tests hold its password.
@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,7 @@ from pathlib import Path
 
 START_SECONDS = 60
 ATTEMPTS = 3
-_READY = re.compile(rb"ready to accept connections", re.IGNORECASE)  # both servers say so
+_READY = re.compile(rb"ready to accept connections|Running on http", re.IGNORECASE)
 
 
 class MissingProgramError(Exception):
@@ -34,6 +35,14 @@ class Service:
 
     url: str
     process: subprocess.Popen[bytes]
+
+
+def _account() -> pwd.struct_passwd | None:
+    """The account to run a service as. PostgreSQL refuses to run as root, so root gives way."""
+    return pwd.getpwnam("nobody") if os.getuid() == 0 else None
+
+
+_ACCOUNT = _account()
 
 
 @contextmanager
@@ -90,6 +99,18 @@ def redis() -> Iterator[Service]:
             yield Service(f"redis://:{password}@127.0.0.1:{port}/0", process)
 
 
+@contextmanager
+def object_storage() -> Iterator[Service]:
+    """An empty S3, at `http://127.0.0.1:port`, that takes any key and keeps all in memory."""
+    with _folder({}, account=None) as folder:
+
+        def command(port: int) -> list[str]:
+            return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+
+        with _serve(folder, command, stop=signal.SIGKILL, account=None) as (process, port):
+            yield Service(f"http://127.0.0.1:{port}", process)
+
+
 def _program(name: str, product: str, folders: Sequence[Path] = ()) -> str:
     found = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *map(str, folders)]))
     if found is None:
@@ -103,19 +124,14 @@ def _version(bin_folder: Path) -> float:
     return float(bin_folder.parent.name)
 
 
-def _account() -> pwd.struct_passwd | None:
-    """The account to run a service as. PostgreSQL refuses to run as root, so root gives way."""
-    return pwd.getpwnam("nobody") if os.getuid() == 0 else None
-
-
 @contextmanager
-def _folder(files: dict[str, str]) -> Iterator[Path]:
+def _folder(files: dict[str, str], account: pwd.struct_passwd | None = _ACCOUNT) -> Iterator[Path]:
     """A private folder with *files* for one service, owned by the account it runs as."""
     folder = Path(tempfile.mkdtemp(prefix="carrel-test-"))
     try:
         for name, content in files.items():
             (folder / name).write_text(content)
-        if account := _account():
+        if account:
             for path in (folder, *folder.iterdir()):
                 os.chown(path, account.pw_uid, account.pw_gid)
         yield folder
@@ -123,8 +139,12 @@ def _folder(files: dict[str, str]) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _popen(folder: Path, command: Sequence[str], stop: signal.Signals) -> subprocess.Popen[bytes]:
-    account = _account()
+def _popen(
+    folder: Path,
+    command: Sequence[str],
+    stop: signal.Signals,
+    account: pwd.struct_passwd | None = _ACCOUNT,
+) -> subprocess.Popen[bytes]:
     setpriv = shutil.which("setpriv")
     leash = [setpriv, "--pdeathsig", stop.name.removeprefix("SIG"), "--"] if setpriv else []
     with (folder / "log").open("ab") as log:
@@ -151,12 +171,16 @@ def _run(folder: Path, *command: Sequence[str]) -> None:
 
 @contextmanager
 def _serve(
-    folder: Path, command: Callable[[int], list[str]], *, stop: signal.Signals
+    folder: Path,
+    command: Callable[[int], list[str]],
+    *,
+    stop: signal.Signals,
+    account: pwd.struct_passwd | None = _ACCOUNT,
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Start *command* on a free port, and stop it on the way out."""
     for _ in range(ATTEMPTS):
         port = _free_port()
-        process = _popen(folder, command(port), stop)
+        process = _popen(folder, command(port), stop, account)
         try:
             # A port free a moment ago may be taken by now: the server exits, and we choose again.
             if _becomes_ready(folder, process):

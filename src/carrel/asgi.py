@@ -7,10 +7,10 @@ from fastapi import FastAPI
 
 from carrel import __version__
 from carrel.api import errors, health
-from carrel.api.admin import audit, embedder, erasures, keys, moves, tenants
+from carrel.api.admin import audit, dead_jobs, embedder, erasures, keys, moves, tenants
 from carrel.api.admin import usage as admin_usage
 from carrel.api.middleware import RequestContext
-from carrel.api.native import documents, feedback, query, usage
+from carrel.api.native import bulk, document_progress, documents, feedback, query, usage
 from carrel.api.openai import chat, models
 from carrel.services import open_services
 from carrel.settings import Settings, load_settings
@@ -21,6 +21,8 @@ ENVELOPE_BYTES = 1_000_000
 ROUTERS = (
     query.router,
     feedback.router,
+    bulk.router,
+    document_progress.router,  # before those of documents, whose ids are paths
     documents.router,
     usage.router,
     chat.router,
@@ -28,6 +30,7 @@ ROUTERS = (
     tenants.router,
     moves.router,
     erasures.router,
+    dead_jobs.router,
     embedder.router,
     keys.router,
     audit.router,

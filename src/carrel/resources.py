@@ -27,7 +27,8 @@ from carrel.generation.generator import Generator
 from carrel.generation.prompt import PROMPT_VERSION
 from carrel.generations.generations import Generations
 from carrel.generations.memory import MemoryGenerations
-from carrel.ingestion.originals import Originals
+from carrel.ingestion.originals.folder import FolderOriginals
+from carrel.ingestion.originals.store import Originals
 from carrel.limits.gate import Gate
 from carrel.limits.memory import MemoryMeter
 from carrel.models import Space, open_embedder, spaces
@@ -187,7 +188,23 @@ async def inspect_vectors(settings: Settings, name: str | None = None) -> "list[
 
 
 def open_originals(settings: Settings) -> Originals:
-    return Originals(settings.data_dir / "originals", max_bytes=settings.ingestion.max_upload_bytes)
+    """Where uploaded files are kept: a folder, or a bucket."""
+    chosen, most = settings.originals, settings.ingestion.max_upload_bytes
+    place = chosen.place or settings.data_dir / "originals"
+    if isinstance(place, Path):
+        return FolderOriginals(place, max_bytes=most)
+    from carrel.ingestion.originals.bucket import Bucket, BucketOriginals
+
+    key, secret = chosen.access_key_id, chosen.secret_access_key
+    bucket = Bucket(
+        name=place.name,
+        prefix=place.prefix,
+        endpoint=chosen.endpoint,
+        region=chosen.region,
+        access_key_id=key.get_secret_value() if key else None,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )
+    return BucketOriginals(bucket, settings.data_dir / "spool", max_bytes=most)
 
 
 def open_redis(settings: Settings, stack: contextlib.AsyncExitStack) -> "RedisClient | None":

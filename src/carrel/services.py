@@ -27,7 +27,9 @@ from carrel.embedding.static import importance
 from carrel.erasure.reports import Erasure, ErasureReports
 from carrel.erasure.tenant import request_erasure
 from carrel.ingestion.documents import DocumentStore
+from carrel.ingestion.quotas import Quotas
 from carrel.ingestion.upload import Uploads
+from carrel.jobs.dead import DeadJobs
 from carrel.limits.gate import Gate
 from carrel.models import open_reranking
 from carrel.placement.moves import MoveStore
@@ -84,6 +86,7 @@ class Services:
     audit: AuditLog
     documents: DocumentStore
     uploads: Uploads
+    dead_jobs: DeadJobs
     searches: Searches
     answers: AnswerStore | None
     similar: SimilarAnswers | None
@@ -225,7 +228,13 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             erasures=ErasureReports(database),
             audit=AuditLog(database),
             documents=documents,
-            uploads=Uploads(database, open_originals(settings), documents),
+            uploads=Uploads(
+                database,
+                open_originals(settings),
+                documents,
+                Quotas(database, queued_documents=settings.ingestion.queued_per_tenant),
+            ),
+            dead_jobs=DeadJobs(database),
             searches=searches,
             answers=answers,
             similar=similar,

@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
+from carrel.ingestion_settings import IngestionSettings, OriginalsSettings
 from carrel.model_settings import EmbedderSettings, RerankerSettings, Section
 
 if TYPE_CHECKING:
@@ -120,23 +121,6 @@ class JwtSettings(Section):
         if keys:
             self.fixed_key()
         return self
-
-
-class IngestionSettings(Section):
-    """How documents are accepted, parsed and cut."""
-
-    max_upload_bytes: int = Field(default=50_000_000, gt=0, description="a larger file is refused")
-    concurrency: int = Field(default=2, gt=0, description="documents worked on at once")
-    parse_timeout_seconds: float = Field(default=120, gt=0, description="for one document")
-    parse_memory_mebibytes: int = Field(default=1024, ge=256, description="cap of a parser process")
-    chunk_tokens: int = Field(default=200, ge=32, le=2000, description="the longest chunk")
-    chunk_overlap_tokens: int = Field(default=40, ge=0, description="shared by neighbouring chunks")
-    max_attempts: int = Field(
-        default=5, gt=0, description="tries of a job before its document fails"
-    )
-    lease_seconds: float = Field(
-        default=30, gt=1, description="a crashed worker's job is free after this"
-    )
 
 
 class RetrievalSettings(Section):
@@ -252,6 +236,7 @@ class Settings(BaseSettings):
     previous_embedder: EmbedderSettings | None = None
     reranker: RerankerSettings = RerankerSettings()
     ingestion: IngestionSettings = IngestionSettings()
+    originals: OriginalsSettings = OriginalsSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     cache: CacheSettings = CacheSettings()
     log: LogSettings = LogSettings()
@@ -326,7 +311,7 @@ def load_settings(environment: Mapping[str, str | None] | None = None) -> Settin
 def _check_together(settings: Settings) -> None:
     if settings.llm.base_url and not settings.llm.model:
         raise SettingsError("CARREL_LLM__BASE_URL is set: set CARREL_LLM__MODEL, too")
-    faults = [each.fault() for each in (*settings.embedders, settings.reranker)]
+    faults = [each.fault() for each in (*settings.embedders, settings.reranker, settings.originals)]
     if fault := next(filter(None, faults), None):
         raise SettingsError(fault)
     if settings.ingestion.chunk_overlap_tokens >= settings.ingestion.chunk_tokens:

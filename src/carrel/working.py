@@ -11,6 +11,8 @@ from carrel.erasure.document import DocumentEraser
 from carrel.erasure.orphans import remove_orphans_hourly
 from carrel.erasure.places import Answers, Files, Place, Points
 from carrel.erasure.tenant import TenantEraser
+from carrel.ingestion.fetch.fetcher import Fetcher
+from carrel.ingestion.fetch.step import UrlSource
 from carrel.ingestion.index import Indexer
 from carrel.ingestion.parse.parser import Parser
 from carrel.jobs.queue import JobQueue
@@ -32,6 +34,17 @@ if TYPE_CHECKING:  # what takes long to import, only its users should pay for
     pass
 
 
+def _fetcher(settings: Settings) -> Fetcher | None:
+    chosen = settings.ingestion
+    if not chosen.fetch_urls:
+        return None
+    return Fetcher(
+        max_bytes=chosen.max_upload_bytes,
+        timeout_seconds=chosen.fetch_timeout_seconds,
+        networks=chosen.networks,
+    )
+
+
 @contextlib.asynccontextmanager
 async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
     """A worker with everything it needs, opened; closed at the end of the block."""
@@ -48,7 +61,12 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
             chunk_overlap_tokens=chosen.chunk_overlap_tokens,
         )
         stack.push_async_callback(parser.close)
-        queue = JobQueue(database, owner=new_id("wrk"), lease_seconds=chosen.lease_seconds)
+        queue = JobQueue(
+            database,
+            owner=new_id("wrk"),
+            lease_seconds=chosen.lease_seconds,
+            per_tenant=chosen.concurrent_per_tenant,
+        )
         originals = open_originals(settings)
         indexer = Indexer(
             database=database,
@@ -58,6 +76,7 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
             keywords=Keywords(),
             homes=homes,
             queue=queue,
+            urls=UrlSource(database, queue, originals, _fetcher(settings)),
         )
         documents = DocumentEraser(database, homes, originals, queue)
         places: list[Place] = [Points(homes), Files(originals)]
@@ -72,6 +91,7 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
             queue,
             {
                 "ingest": Step(indexer.ingest, indexer.fail),
+                "discard": Step(indexer.discard),
                 "tidy": Step(indexer.tidy),
                 "remove": Step(documents.run),
                 "move": Step(mover.run, mover.give_up),

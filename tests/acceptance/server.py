@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ class Server:
     environment: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    arguments: Sequence[str] = ()
 
     @property
     def url(self) -> str:
@@ -38,7 +39,15 @@ class Server:
         self.port = self.port or free_port()
         with self._log_path.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "carrel", "serve", "--port", str(self.port)],
+                [
+                    sys.executable,
+                    "-m",
+                    "carrel",
+                    "serve",
+                    "--port",
+                    str(self.port),
+                    *self.arguments,
+                ],
                 env={
                     **{k: v for k, v in os.environ.items() if not k.startswith("CARREL_")},
                     "CARREL_ADMIN_KEY": ADMIN_KEY,
@@ -108,9 +117,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+def running(
+    folder: Path, environment: Mapping[str, str] | None = None, *, arguments: Sequence[str] = ()
+) -> Iterator[Server]:
     """A server with data of its own under *folder*, stopped at the end."""
-    server = Server(folder / "data", environment or {})
+    server = Server(folder / "data", environment or {}, arguments=arguments)
     server.data_dir.mkdir(parents=True)
     try:
         server.start()  # one that does not become ready is stopped, too

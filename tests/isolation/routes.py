@@ -93,6 +93,9 @@ ROUTES = (
     Route("GET", "/v1/models/{model}", "query", 200, 404, own="model"),
     Route("GET", "/v1/documents", "documents:read", 200, 422, query=lambda i: {"after": i}),
     Route("GET", "/v1/documents/{document_id}", "documents:read", 200, 404),
+    Route("GET", "/v1/documents/{document_id}/events", "documents:read", 200, 404),
+    # Nothing of it is under way.
+    Route("POST", "/v1/documents/{document_id}/cancel", "documents:write", 409, 404),
     Route("GET", "/v1/usage", "usage:read", 200, 200, query=lambda i: {"tenant_id": i}),
     Route("DELETE", "/v1/documents/{document_id}", "documents:write", 204, 404),
     # From here on the attacker has documents that are named by the victim's ids.
@@ -105,6 +108,8 @@ ROUTES = (
         _text,
         headers=lambda i: {"idempotency-key": i},
     ),
+    # It takes forms alone; `test_bulk.py` sends them.
+    Route("POST", "/v1/documents/bulk", "documents:write", 415, 415, _text),
     Route("GET", "/admin/tenants", "admin", 200, 403, query=lambda i: {"id": i}),
     Route("POST", "/admin/tenants", "admin", 201, 403, lambda i: {"name": i}),
     Route("GET", "/admin/tenants/{tenant_id}", "admin", 200, 403, own="tenant"),
@@ -131,6 +136,10 @@ ROUTES = (
     Route(
         "GET", "/admin/erasures", "admin", 200, 403, query=lambda i: {"tenant_id": i, "after": i}
     ),
+    Route(
+        "GET", "/admin/dead-jobs", "admin", 200, 403, query=lambda i: {"tenant_id": i, "after": i}
+    ),
+    Route("POST", "/admin/dead-jobs/{job_id}/retry", "admin", 404, 403, own="document"),
     Route("GET", "/admin/erasures/{erasure_id}", "admin", 200, 403, own="erasure"),
     Route("GET", "/admin/tenants/{tenant_id}/moves", "admin", 200, 403, own="tenant"),
     Route("GET", "/admin/tenants/{tenant_id}/moves/{move_id}", "admin", 200, 403, own="move"),

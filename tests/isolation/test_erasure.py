@@ -16,7 +16,7 @@ from carrel.erasure.orphans import remove_orphans
 from carrel.erasure.places import Files, Points
 from carrel.erasure.reports import Erasure
 from carrel.erasure.rows import KEPT
-from carrel.ingestion.originals import Originals
+from carrel.ingestion.originals.folder import FolderOriginals
 from carrel.resources import open_originals
 
 DOCUMENTS = ("policy", "terms", "rates")
@@ -184,7 +184,7 @@ async def test_a_deleted_document_is_swept_too(backend: Backend, tmp_path: Path)
             await tenant.upload(name, text_about("refunds", tenant.canary), wait=0)
             await api.do_one_job()
         await tenant.call("DELETE", "/v1/documents/policy")
-        with patch.object(Originals, "remove", _nothing):
+        with patch.object(FolderOriginals, "remove", _nothing):
             assert await api.do_one_job() == "remove"
         [report] = await api.services.erasures.list(tenant_id=tenant.id, limit=10, after=None)
         assert (report.document_id, report.status) == ("policy", "leftovers")

@@ -143,7 +143,7 @@ async def test_a_tenant_moves_whatever_becomes_of_another(idle: Api) -> None:
     theirs, ours = await new_tenant(idle), await new_tenant(idle)
     move = await idle.services.moves.start(ours.id, "collection")
     await request_erasure(idle.services.database, theirs.id)
-    assert await idle.do_one_job() == "move"
+    assert {await idle.do_one_job(), await idle.do_one_job()} == {"erase", "move"}
     assert (await idle.services.moves.get(ours.id, move.id)).status == "done"
 
 

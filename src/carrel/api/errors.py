@@ -16,6 +16,7 @@ from carrel.domain.errors import (
     BudgetExhausted,
     CarrelError,
     IsolationViolation,
+    QuotaExhausted,
     RateLimited,
     Unavailable,
 )
@@ -80,7 +81,7 @@ def error_response(error: Exception, request: Request) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, Unavailable | RateLimited):
         headers["retry-after"] = str(error.retry_after_seconds)
-    if isinstance(error, BudgetExhausted):
+    if isinstance(error, BudgetExhausted | QuotaExhausted):
         headers["x-should-retry"] = "false"  # the OpenAI SDKs would, three times
     if isinstance(error, CarrelError) and error.code == "invalid_api_key":
         headers["www-authenticate"] = "Bearer"

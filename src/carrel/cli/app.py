@@ -22,6 +22,7 @@ from carrel.cli.reindex import reindex
 from carrel.cli.serve import serve
 from carrel.cli.tenants import tenants
 from carrel.cli.usage import usage
+from carrel.cli.worker import worker
 
 app = typer.Typer(
     name="carrel",
@@ -34,6 +35,7 @@ app = typer.Typer(
 
 # Every command is registered here, in the order in which `carrel --help` lists them.
 app.command()(serve)
+app.command()(worker)
 app.command()(demo)
 app.command()(ingest)
 app.command()(ask)

@@ -35,6 +35,10 @@ def ingest(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Stay until all documents can be searched.")
     ] = True,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Upload what is new or changes, until Ctrl-C."),
+    ] = False,
     url: Url = DEFAULT_URL,
     key: ApiKey = None,
     as_json: AsJson = False,
@@ -43,6 +47,11 @@ def ingest(
     from carrel.cli.walk import walk
 
     extra, secret = metadata_option(metadata or []), tenant_key(key)
+    if watch:
+        from carrel.cli.watching import watch as watch_paths
+
+        asyncio.run(watch_paths(paths, extra, url, secret))
+        return
     found = walk(paths)
     if not found.uploads:
         skipped = found.skipped()

@@ -11,6 +11,9 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8080,
     workers: Annotated[int, typer.Option(help="API processes.", min=1)] = 1,
+    ingest: Annotated[
+        bool, typer.Option("--worker/--no-worker", help="Ingest documents in this server, too.")
+    ] = True,
 ) -> None:
     """Start the server: API, vector engine and ingestion worker."""
     from carrel.embedding.embedder import EmbedderMisconfigured
@@ -18,14 +21,14 @@ def serve(
     from carrel.settings import SettingsError
 
     try:
-        status = _run(host, port, workers)
+        status = _run(host, port, workers, ingest=ingest)
     except (SettingsError, AlreadyServed, EmbedderMisconfigured) as error:
         typer.echo(f"carrel: {error}", err=True)
         status = 1
     raise typer.Exit(status)
 
 
-def _run(host: str, port: int, workers: int) -> int:
+def _run(host: str, port: int, workers: int, *, ingest: bool) -> int:
     from carrel.models import spaces
     from carrel.resources import engine_folder
     from carrel.serving.claim import claim_folder, listen
@@ -44,7 +47,7 @@ def _run(host: str, port: int, workers: int) -> int:
         sys.stdout.flush()
         descriptor = listening.fileno()
         children = [
-            ChildSpec("worker", "carrel.serving.worker"),
+            *([ChildSpec("worker", "carrel.serving.worker")] if ingest else []),
             ChildSpec("API", "carrel.serving.api", [str(descriptor)], [descriptor]),
         ]
         if settings.qdrant_url is None:

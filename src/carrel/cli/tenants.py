@@ -10,8 +10,13 @@ import typer
 from carrel.cli.options import DEFAULT_URL, AdminKey, AsJson, Url, admin_key
 from carrel.cli.terms import (
     BudgetOption,
+    Bytes,
+    Chunks,
+    ConcurrentDocuments,
     ConcurrentRequests,
+    Documents,
     OnOutage,
+    QueuedDocuments,
     RequestsPerMinute,
     TokensPerMinute,
     terms,
@@ -79,14 +84,30 @@ def change(
     requests_per_minute: RequestsPerMinute = None,
     tokens_per_minute: TokensPerMinute = None,
     concurrent_requests: ConcurrentRequests = None,
+    documents: Documents = None,
+    size: Bytes = None,
+    chunks: Chunks = None,
+    queued_documents: QueuedDocuments = None,
+    concurrent_documents: ConcurrentDocuments = None,
     budget: BudgetOption = None,
     on_outage: OnOutage = None,
     url: Url = DEFAULT_URL,
     key: AdminKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a tenant's name, status, limits or budget."""
-    changes = terms(requests_per_minute, tokens_per_minute, concurrent_requests, budget, on_outage)
+    """Change a tenant's name, status, limits, quotas or budget."""
+    changes = terms(
+        requests_per_minute,
+        tokens_per_minute,
+        concurrent_requests,
+        budget,
+        on_outage,
+        documents=documents,
+        bytes=size,
+        chunks=chunks,
+        queued_documents=queued_documents,
+        concurrent_documents=concurrent_documents,
+    )
     given = {"name": name, "status": status}
     changes.update({field: value for field, value in given.items() if value is not None})
     if not changes:
@@ -201,6 +222,9 @@ def _print(tenant: "Tenant", *, as_json: bool) -> None:
             "requests per minute": _or_none(limits and limits.requests_per_minute),
             "tokens per minute": _or_none(limits and limits.tokens_per_minute),
             "concurrent requests": _or_none(limits and limits.concurrent_requests),
+            "documents": _or_none(limits and limits.documents),
+            "bytes": _or_none(limits and limits.bytes),
+            "chunks": _or_none(limits and limits.chunks),
             "budget": f"${budget.usd} a {budget.period}" if budget and budget.usd else "none",
         },
         console(),

@@ -17,6 +17,20 @@ TokensPerMinute = Annotated[
 ConcurrentRequests = Annotated[
     str | None, typer.Option(metavar="N", help="Requests at the same time; none: no limit.")
 ]
+Documents = Annotated[str | None, typer.Option(metavar="N", help="Documents kept; none: no limit.")]
+Bytes = Annotated[
+    str | None, typer.Option("--bytes", metavar="N", help="Bytes of files kept; none: no limit.")
+]
+Chunks = Annotated[
+    str | None, typer.Option(metavar="N", help="Chunks that searches find; none: no limit.")
+]
+QueuedDocuments = Annotated[
+    str | None, typer.Option(metavar="N", help="Documents that may wait; none: the server's.")
+]
+ConcurrentDocuments = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="Documents worked on at once; none: the server's."),
+]
 BudgetOption = Annotated[
     str | None,
     typer.Option("--budget", metavar="USD/PERIOD", help="Like 5/day or 99.50/month; none: none."),
@@ -36,6 +50,7 @@ def terms(
     concurrent_requests: str | None,
     budget: str | None,
     on_outage: str | None,
+    **quotas: str | None,
 ) -> dict[str, Any]:
     """The fields `limits` and `budget` of a request, as far as options were given.
 
@@ -46,6 +61,7 @@ def terms(
         "requests_per_minute": requests_per_minute,
         "tokens_per_minute": tokens_per_minute,
         "concurrent_requests": concurrent_requests,
+        **quotas,
     }
     limits = {name: _limit(name, text) for name, text in given.items() if text is not None}
     fields: dict[str, Any] = {"limits": limits} if limits else {}
@@ -59,7 +75,8 @@ def terms(
 def _limit(name: str, text: str) -> int | None:
     if text == NONE:
         return None
-    if not text.isdecimal() or not 0 < int(text[:12]) <= 1_000_000_000:
+    digits, most = (18, 10**18) if name == "bytes" else (12, 10**9)
+    if not text.isdecimal() or not 0 < int(text[:digits]) <= most:
         hint = "--" + name.replace("_", "-")
         raise typer.BadParameter("a whole number above 0, or none", param_hint=hint)
     return int(text)

@@ -15,7 +15,10 @@ from pathlib import Path
 from carrel.cli.failure import Failure
 
 SUPPORTED = frozenset(
-    {".csv", ".docx", ".eml", ".htm", ".html", ".markdown", ".md", ".pdf", ".pptx", ".txt", ".xlsx"}
+    {
+        *(".csv", ".docx", ".eml", ".htm", ".html", ".json", ".jsonl", ".markdown", ".md"),
+        *(".pdf", ".pptx", ".tsv", ".txt", ".xlsx", ".zip"),
+    }
 )
 ID_LENGTH = 200  # characters; the server's own limit
 

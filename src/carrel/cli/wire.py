@@ -49,6 +49,11 @@ class Limits(Struct, frozen=True):
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     concurrent_requests: int | None = None
+    documents: int | None = None
+    bytes: int | None = None
+    chunks: int | None = None
+    queued_documents: int | None = None
+    concurrent_documents: int | None = None
 
 
 class Budget(Struct, frozen=True):

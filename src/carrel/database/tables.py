@@ -67,7 +67,11 @@ tenants = Table(
     Column("status", String(16), nullable=False),
     # The job that the tenant's other jobs wait for.
     Column("held_by", String(64)),
+    # The last time that a worker took a job of the tenant: whose is longest ago goes first.
+    Column("turn_at", UtcDateTime),
     Column("limits", JSON, nullable=False),
+    # What the tenant may keep here, and have in the queue.
+    Column("quotas", JSON, nullable=False, server_default="{}"),
     Column("budget", JSON(none_as_null=True)),
     # Whether questions and answers are logged: the tenant's own wish.
     Column("log_content", Boolean, nullable=False, server_default=false()),
@@ -176,7 +180,9 @@ versions = Table(
     Column("tenant_id", String(64), primary_key=True),
     Column("document_id", String(256), primary_key=True),
     Column("version", Integer, primary_key=True),
+    # Empty until the document was fetched from its URL.
     Column("original", String(64), nullable=False),
+    Column("url", Text),
     Column("content_hash", String(64), nullable=False),
     Column("title", String(500), nullable=False),
     Column("filename", String(500)),
@@ -229,6 +235,8 @@ jobs = Table(
     Column("tenant_id", String(64), ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
     Column("document_id", String(256), nullable=False),
     Column("version", Integer, nullable=False),
+    # Of a tenant's jobs the lowest number goes first.
+    Column("priority", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("run_after", UtcDateTime, nullable=False),
     # Free when null or past. A worker renews its lease while it works.
@@ -237,6 +245,24 @@ jobs = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Index("ix_jobs_run_after", "run_after"),
     Index("ix_jobs_tenant_id", "tenant_id", "document_id"),
+    Index("ix_jobs_tenant_id_priority", "tenant_id", "priority", "run_after", "id"),
+    Index("ix_jobs_tenant_id_lease_until", "tenant_id", "lease_until"),
+)
+
+# Jobs that were given up, and why: an administrator may have them tried again.
+dead_jobs = Table(
+    "dead_jobs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("tenant_id", String(64), ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
+    Column("document_id", String(256), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("died_at", UtcDateTime, nullable=False),
+    Index("ix_dead_jobs_tenant_id", "tenant_id", "document_id"),
 )
 
 idempotency_keys = Table(

@@ -10,6 +10,7 @@
     ├── Conflict
     ├── RateLimited             too many requests or tokens a minute, or at once
     ├── BudgetExhausted         the money of this day or month is spent
+    ├── QuotaExhausted          the tenant keeps as much here as it may: delete something
     ├── Unavailable             a part is down or busy: try again after `retry_after_seconds`
     │   └── GenerationFailed    the model did not answer, or stopped half-way
     ├── StorageFull
@@ -98,6 +99,10 @@ class BudgetExhausted(CarrelError):
         super().__init__(message)
         self.scope = scope
         self.period_end = period_end
+
+
+class QuotaExhausted(CarrelError):
+    code = "insufficient_quota"
 
 
 class StorageFull(CarrelError):

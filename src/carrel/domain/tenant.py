@@ -26,6 +26,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Quotas:
+    """What a tenant may keep here, and have in the queue; None: no limit of its own.
+
+    `bytes` counts uploaded files; `chunks` what searches can find.
+    """
+
+    documents: int | None = None
+    bytes: int | None = None
+    chunks: int | None = None
+    queued_documents: int | None = None
+    concurrent_documents: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """What a tenant or a key may spend in a period: a day or a calendar month, in UTC.
 
@@ -64,6 +78,7 @@ class Tenant:
     created_at: datetime
     updated_at: datetime
     limits: Limits = field(default_factory=Limits)
+    quotas: Quotas = field(default_factory=Quotas)
     budget: Budget | None = None
     log_content: bool = False
     semantic_cache: SemanticCache = "off"

@@ -10,7 +10,8 @@ from carrel.database.engine import Database, Transaction
 from carrel.database.tables import chunks, documents, versions
 from carrel.domain.errors import CarrelError
 from carrel.erasure.reports import erasure_id, note, open_report
-from carrel.ingestion.originals import Originals
+from carrel.ingestion.originals.store import Originals
+from carrel.jobs.dead import forget
 from carrel.jobs.queue import Job, JobQueue
 from carrel.placement.homes import Homes
 
@@ -35,14 +36,15 @@ class DocumentEraser:
         async with self._database.write() as connection:
             name = await open_report(connection, job.id, job.tenant_id, job.document_id)
             found = {"chunks": await _count(connection, chunks, job)}
-            found["originals"] = await _count(connection, versions, job)
+            files = (await connection.execute(_originals_of(job))).all()
+            found["originals"] = len(files)
             await note(connection, name, found=found)
         vectors = await self._homes.now(job.tenant_id)
         await vectors.withdraw(job.document_id, before=job.version + 1)
-        files = [row.original for row in await self._database.fetch(_originals_of(job))]
-        for file in files:
-            await self._originals.remove(job.tenant_id, file)
-        left = await self._sweep(job, files)
+        names = [row.original for row in files]
+        for original in names:
+            await self._originals.remove(job.tenant_id, original)
+        left = await self._sweep(job, names)
         if any(left.values()):
             async with self._database.write() as connection:
                 await note(connection, name, status="leftovers", left=left)
@@ -65,7 +67,8 @@ class DocumentEraser:
 
 
 def _originals_of(job: Job):
-    return select(versions.c.original).where(*_doomed(job, versions))
+    # One that came as a URL may not have been fetched yet.
+    return select(versions.c.original).where(*_doomed(job, versions), versions.c.original != "")
 
 
 def _doomed(job: Job, table: Table):
@@ -83,6 +86,7 @@ async def _count(connection: Transaction, table: Table, job: Job) -> int:
 
 async def _remove_rows(connection: Transaction, job: Job) -> None:
     await connection.execute(delete(versions).where(*_doomed(job, versions)))
+    await forget(connection, job.tenant_id, job.document_id, before=job.version + 1)
     await connection.execute(
         delete(documents).where(
             documents.c.tenant_id == job.tenant_id,

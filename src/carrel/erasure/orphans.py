@@ -8,7 +8,7 @@ from sqlalchemy import select
 from carrel.database.engine import Database
 from carrel.database.tables import versions
 from carrel.domain.errors import CarrelError
-from carrel.ingestion.originals import Originals
+from carrel.ingestion.originals.store import Originals
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,7 @@ async def remove_orphans_hourly(database: Database, originals: Originals) -> Non
         try:
             if removed := await remove_orphans(database, originals):
                 log.info("removed %d files of uploads that never came to their end", removed)
+            await originals.remove_leftovers(older_than_seconds=OLD_SECONDS)
         except (CarrelError, OSError) as error:
             log.warning("cannot look for files without a document: %s", error)
         await asyncio.sleep(OLD_SECONDS)

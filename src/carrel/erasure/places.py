@@ -10,7 +10,7 @@ from typing import Protocol
 
 from carrel.caching.store import AnswerStore
 from carrel.domain.ids import TenantId
-from carrel.ingestion.originals import Originals
+from carrel.ingestion.originals.store import Originals
 from carrel.placement.homes import Home, Homes
 
 

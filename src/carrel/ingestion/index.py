@@ -6,11 +6,10 @@ are derived, staging replaces, and a job that died is run again from the start.
 """
 
 import asyncio
+import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
@@ -18,14 +17,18 @@ from sqlalchemy import delete, insert, select, update
 from carrel.database.engine import Database
 from carrel.database.tables import chunks as chunk_rows
 from carrel.database.tables import documents, versions
-from carrel.domain.document import Chunk, Metadata
-from carrel.domain.ids import DocumentId, TenantId
-from carrel.embedding.chunk_text import embedded_text, own_title
+from carrel.domain.document import Chunk, ParsedDocument
+from carrel.domain.errors import QuotaExhausted
+from carrel.embedding.chunk_text import embedded_text
 from carrel.embedding.embedder import Embedder
 from carrel.embedding.keywords import Keywords, document_language
 from carrel.ingestion.documents import bump_corpus
-from carrel.ingestion.originals import Originals
+from carrel.ingestion.fetch.step import UrlSource
+from carrel.ingestion.originals.store import OriginalMissing, Originals
 from carrel.ingestion.parse.parser import ParseFailed, Parser
+from carrel.ingestion.quotas import check_chunks
+from carrel.ingestion.version import Version, begin, is_of
+from carrel.jobs.dead import forget
 from carrel.jobs.queue import Job, JobQueue, add_job
 from carrel.jobs.worker import HopelessJob
 from carrel.placement.homes import Homes
@@ -35,20 +38,6 @@ from carrel.vectors.store import Point
 BATCH = 128  # chunks embedded and staged between two reports of progress
 ROWS = 1000  # chunks recorded by one statement
 PARSED = 0.2  # share of progress that parsing stands for
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """What indexing needs to know of one version."""
-
-    tenant_id: TenantId
-    document_id: DocumentId
-    number: int
-    original: str
-    title: str  # empty where the document has none but its id
-    media_type: str
-    metadata: Metadata
-    groups: tuple[str, ...]
 
 
 class Indexer:
@@ -67,8 +56,10 @@ class Indexer:
         keywords: Keywords,
         homes: Homes,
         queue: JobQueue,
+        urls: UrlSource,
     ) -> None:
         self._database = database
+        self._urls = urls
         self._originals = originals
         self._parser = parser
         self._embedders = embedders
@@ -87,30 +78,52 @@ class Indexer:
         version = await self._begin(job)
         chunks: list[Chunk] = []
         if version is not None:
-            path = self._originals.path(version.tenant_id, version.original)
-            chunks = await self._parsed(path, version.media_type)
+            document, chunks = await self._parsed(version)
+            version = await self._titled(job, version, document.title)
+            await self._check_chunks(job, len(chunks))
             await self._stage(job, version, chunks)
             vectors = await self._homes.now(job.tenant_id)
             await vectors.publish(job.document_id, job.version, version.groups)
-        await self._swap(job, chunks)
-
-    async def _parsed(self, path: Path, media_type: str) -> list[Chunk]:
         try:
-            return (await self._parser.parse(path, media_type)).chunks
+            await self._swap(job, chunks)
+        except QuotaExhausted as error:  # others of the tenant were faster
+            raise HopelessJob(error.message) from None
+
+    async def _parsed(self, version: Version) -> tuple[ParsedDocument, list[Chunk]]:
+        try:
+            async with self._originals.local(version.tenant_id, version.original) as path:
+                result = await self._parser.parse(path, version.media_type)
+                return result.document, result.chunks
         except ParseFailed as error:
             raise HopelessJob(error.reason) from None
+        except OriginalMissing:
+            raise HopelessJob("its file is gone from the storage: upload it again") from None
+
+    async def _check_chunks(self, job: Job, chunks: int) -> None:
+        async with self._database.read() as connection:
+            try:
+                await check_chunks(connection, job.tenant_id, job.document_id, chunks)
+            except QuotaExhausted as error:
+                raise HopelessJob(error.message) from None
 
     async def fail(self, job: Job, reason: str) -> None:
         """End the job; its version has failed with *reason*, and the one before serves on."""
         vectors = await self._homes.now(job.tenant_id)
         await vectors.discard(job.document_id, job.version)
         async with self._database.write() as connection:
-            await self._queue.finish(connection, job)
+            await self._queue.bury(connection, job, reason)
             await connection.execute(
                 update(versions)
-                .where(*_is(job))
+                .where(is_of(job))
                 .values(status="failed", error=reason, updated_at=datetime.now(UTC))
             )
+
+    async def discard(self, job: Job) -> None:
+        """Remove what was staged of a version that was cancelled."""
+        vectors = await self._homes.now(job.tenant_id)
+        await vectors.discard(job.document_id, job.version)
+        async with self._database.write() as connection:
+            await self._queue.finish(connection, job)
 
     async def tidy(self, job: Job) -> None:
         """Remove what the versions before the job's left behind."""
@@ -121,44 +134,29 @@ class Indexer:
             & (versions.c.document_id == job.document_id)
             & (versions.c.version < job.version)
         )
-        for row in await self._database.fetch(select(versions.c.original).where(old)):
+        files = select(versions.c.original).where(old, versions.c.original != "")
+        for row in await self._database.fetch(files):
             await self._originals.remove(job.tenant_id, row.original)
         async with self._database.write() as connection:
             await self._queue.finish(connection, job)
             await connection.execute(delete(versions).where(old))
+            await forget(connection, job.tenant_id, job.document_id, before=job.version)
 
     async def _begin(self, job: Job) -> Version | None:
-        """The version to ingest, marked as processing; None when it was deleted meanwhile."""
-        query = (
-            select(versions, documents.c.deleted_through)
-            .select_from(
-                versions.join(
-                    documents,
-                    (documents.c.tenant_id == versions.c.tenant_id)
-                    & (documents.c.id == versions.c.document_id),
-                )
-            )
-            .where(*_is(job))
-        )
+        """The version to ingest, with its file; None when it was deleted meanwhile."""
         async with self._database.write() as connection:
-            row = (await connection.execute(query)).first()
-            if row is None or job.version <= row.deleted_through:
-                return None
-            await connection.execute(
-                update(versions)
-                .where(*_is(job))
-                .values(status="processing", updated_at=datetime.now(UTC))
-            )
-        return Version(
-            job.tenant_id,
-            job.document_id,
-            job.version,
-            row.original,
-            own_title(row.title, job.document_id),
-            row.media_type,
-            row.metadata,
-            tuple(row.groups),
-        )
+            await self._queue.renew(connection, job)  # it may have been cancelled by now
+            version = await begin(connection, job)
+        return version and await self._urls.bring(job, version)
+
+    async def _titled(self, job: Job, version: Version, title: str | None) -> Version:
+        """*version*, by the title within it where it has only its address for one."""
+        if not title or not version.is_untitled:
+            return version
+        async with self._database.write() as connection:
+            await self._queue.renew(connection, job)
+            await connection.execute(update(versions).where(is_of(job)).values(title=title))
+        return dataclasses.replace(version, title=title)
 
     async def _stage(self, job: Job, version: Version, chunks: Sequence[Chunk]) -> None:
         home = await self._homes.find(version.tenant_id)
@@ -193,7 +191,7 @@ class Indexer:
             await self._queue.renew(connection, job)
             await connection.execute(
                 update(versions)
-                .where(*_is(job))
+                .where(is_of(job))
                 .values(progress=progress, updated_at=datetime.now(UTC))
             )
 
@@ -211,10 +209,11 @@ class Indexer:
             ).first()
             if row is None or job.version <= max(row.deleted_through, row.live_version):
                 return
+            await check_chunks(connection, job.tenant_id, job.document_id, len(chunks))
             await connection.execute(update(documents).where(mine).values(live_version=job.version))
             await connection.execute(
                 update(versions)
-                .where(*_is(job))
+                .where(is_of(job))
                 .values(
                     status="ready",
                     error=None,
@@ -229,14 +228,6 @@ class Indexer:
             await bump_corpus(connection, job.tenant_id)
             if job.version > 1:
                 await add_job(connection, "tidy", job.tenant_id, job.document_id, job.version)
-
-
-def _is(job: Job):
-    return (
-        versions.c.tenant_id == job.tenant_id,
-        versions.c.document_id == job.document_id,
-        versions.c.version == job.version,
-    )
 
 
 def _chunk_row(job: Job, chunk: Chunk) -> dict[str, Any]:

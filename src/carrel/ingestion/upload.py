@@ -8,7 +8,7 @@ tenant is erased; a crash after it loses nothing.
 import hashlib
 import json
 from collections.abc import AsyncIterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, insert, select, update
@@ -17,42 +17,40 @@ from sqlalchemy.exc import IntegrityError
 from carrel.database.access import is_there, seen_by
 from carrel.database.engine import Database, Transaction
 from carrel.database.tables import document_groups, documents, versions
-from carrel.domain.document import Document, Metadata, Scalar
-from carrel.domain.errors import Conflict, InvalidRequest
-from carrel.domain.filter import is_text
+from carrel.domain.document import Document
+from carrel.domain.errors import Conflict
 from carrel.domain.ids import DocumentId, TenantId, new_id
 from carrel.ingestion import idempotency
+from carrel.ingestion.description import MAX_TITLE, Upload, check
 from carrel.ingestion.documents import DocumentStore, bump_corpus
+from carrel.ingestion.fetch.target import check_url
 from carrel.ingestion.idempotency import Carried
-from carrel.ingestion.originals import Original, Originals
-from carrel.ingestion.parse.detect import HEAD_BYTES, detect
+from carrel.ingestion.originals.store import Original, Originals
+from carrel.ingestion.parse.detect import detect
+from carrel.ingestion.quotas import Quotas
 from carrel.jobs.queue import add_job
-
-MAX_ID = 200
-MAX_TITLE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """What a client says of the document that it sends."""
+class _Content:
+    """What a version is made of: a stored file, or a URL whose file is to be fetched."""
 
-    filename: str | None = None
-    media_type: str | None = None
-    title: str | None = None
-    document_id: str | None = None
-    metadata: Metadata = field(default_factory=dict[str, Scalar])
-    groups: tuple[str, ...] = ()  # who may see it; none: everyone of the tenant
-    idempotency_key: str | None = None
-    seen_by: tuple[str, ...] = ()  # the groups of the caller
+    sha256: str  # of the file, or of the URL
+    media_type: str
+    original: Original | None = None
+    url: str | None = None
 
 
 class Uploads:
     """Takes documents in."""
 
-    def __init__(self, database: Database, originals: Originals, store: DocumentStore) -> None:
+    def __init__(
+        self, database: Database, originals: Originals, store: DocumentStore, quotas: Quotas
+    ) -> None:
         self._database = database
         self._originals = originals
         self._store = store
+        self._quotas = quotas
 
     async def accept(
         self, tenant_id: TenantId, upload: Upload, pieces: AsyncIterable[bytes]
@@ -63,8 +61,11 @@ class Uploads:
             InvalidRequest: empty, or a field is wrong.
             UnsupportedMediaType, TooLarge, StorageFull: nothing was kept.
             Conflict: the first request with this idempotency key is still under way.
+            RateLimited: too many of the tenant's documents wait already.
+            QuotaExhausted: the tenant keeps as much as it may.
         """
-        _check(upload)
+        check(upload)
+        await self._quotas.check_queue(tenant_id)
         key = upload.idempotency_key
         carried = await idempotency.begin(self._database, tenant_id, key) if key else None
         try:
@@ -74,6 +75,32 @@ class Uploads:
                 await idempotency.abandon(self._database, tenant_id, key)
             raise
         # What one may not see one may still upload: the answer is for its uploader.
+        return await self._store.get(tenant_id, document_id, (*upload.seen_by, *upload.groups))
+
+    async def accept_url(self, tenant_id: TenantId, upload: Upload, url: str) -> Document:
+        """The document, queued to be fetched from *url*; or as it is, while that is under way.
+
+        Raises:
+            InvalidRequest: the URL cannot be fetched from, or a field is wrong.
+            Conflict, RateLimited, QuotaExhausted: as of `accept`.
+        """
+        check(upload)
+        check_url(url)
+        await self._quotas.check_queue(tenant_id)
+        content = _Content(hashlib.sha256(url.encode()).hexdigest(), "", url=url)
+        key = upload.idempotency_key
+        carried = await idempotency.begin(self._database, tenant_id, key) if key else None
+        try:
+            if carried is not None:
+                carried.check(_body_hash(content, upload))
+                document_id = carried.document_id
+            else:
+                document_id = DocumentId(upload.document_id or new_id("doc"))
+                await self._record(tenant_id, document_id, upload, content)
+        except BaseException:
+            if key and carried is None:
+                await idempotency.abandon(self._database, tenant_id, key)
+            raise
         return await self._store.get(tenant_id, document_id, (*upload.seen_by, *upload.groups))
 
     async def _store_and_record(
@@ -87,12 +114,12 @@ class Uploads:
         kept = False
         try:
             if carried is not None:
-                carried.check(_body_hash(original, upload))
+                carried.check(_body_hash(_Content(original.sha256, ""), upload))
                 return carried.document_id
-            head = await self._originals.head(tenant_id, original.name, HEAD_BYTES)
-            media_type = detect(upload.filename, upload.media_type, head)
+            media_type = detect(upload.filename, upload.media_type, original.head)
+            content = _Content(original.sha256, media_type, original)
             document_id = DocumentId(upload.document_id or new_id("doc"))
-            kept = await self._record(tenant_id, document_id, upload, original, media_type)
+            kept = await self._record(tenant_id, document_id, upload, content)
             return document_id
         finally:
             if not kept:
@@ -103,18 +130,19 @@ class Uploads:
         tenant_id: TenantId,
         document_id: DocumentId,
         upload: Upload,
-        original: Original,
-        media_type: str,
+        content: _Content,
     ) -> bool:
         """Whether a new version was recorded; False when nothing changed."""
-        title = upload.title or upload.filename or document_id
-        content = _content_hash(original, title, upload)
+        title = upload.title or upload.filename or content.url or document_id
+        content_hash = _content_hash(content, title, upload)
+        size = content.original.size if content.original else 0
         now = datetime.now(UTC)
         async with self._database.write() as connection:
             newest = await _newest(connection, tenant_id, document_id)
             await _check_sight(connection, tenant_id, document_id, upload.seen_by)
-            changed = newest is None or not newest.is_same(content)
+            changed = newest is None or not newest.is_same(content_hash, fetched=bool(content.url))
             if changed:
+                await self._quotas.admit(connection, tenant_id, document_id, size)
                 version = 1 if newest is None else newest.version + 1
                 await _put_document(connection, tenant_id, document_id, version, now)
                 await _put_groups(connection, tenant_id, document_id, upload.groups)
@@ -125,12 +153,13 @@ class Uploads:
                         tenant_id=tenant_id,
                         document_id=document_id,
                         version=version,
-                        original=original.name,
-                        content_hash=content,
+                        original=content.original.name if content.original else "",
+                        url=content.url,
+                        content_hash=content_hash,
                         title=title[:MAX_TITLE],
                         filename=upload.filename and upload.filename[:MAX_TITLE],
-                        media_type=media_type,
-                        bytes=original.size,
+                        media_type=content.media_type,
+                        bytes=size,
                         metadata=dict(upload.metadata),
                         groups=list(upload.groups),
                         status="queued",
@@ -140,13 +169,15 @@ class Uploads:
                         updated_at=now,
                     )
                 )
-                await add_job(connection, "ingest", tenant_id, document_id, version)
+                await add_job(
+                    connection, "ingest", tenant_id, document_id, version, priority=upload.priority
+                )
             if upload.idempotency_key:
                 await idempotency.complete(
                     connection,
                     tenant_id,
                     upload.idempotency_key,
-                    _body_hash(original, upload),
+                    _body_hash(content, upload),
                     document_id,
                 )
         return changed
@@ -159,8 +190,10 @@ class _Newest:
     status: str
     is_there: bool
 
-    def is_same(self, content_hash: str) -> bool:
-        return self.is_there and self.status != "failed" and self.content_hash == content_hash
+    def is_same(self, content_hash: str, *, fetched: bool) -> bool:
+        """Whether there is nothing to do; what was *fetched* before may be other by now."""
+        done = ("failed", "ready") if fetched else ("failed",)
+        return self.is_there and self.status not in done and self.content_hash == content_hash
 
 
 async def _newest(
@@ -247,30 +280,12 @@ async def _put_groups(
         )
 
 
-def _body_hash(original: Original, upload: Upload) -> str:
-    said = [original.sha256, upload.document_id, upload.title, upload.metadata, upload.groups]
+def _body_hash(content: _Content, upload: Upload) -> str:
+    said = [content.sha256, upload.document_id, upload.title, upload.metadata, upload.groups]
     return hashlib.sha256(json.dumps(said, sort_keys=True, default=list).encode()).hexdigest()
 
 
-def _content_hash(original: Original, title: str, upload: Upload) -> str:
-    said = [original.sha256, title, upload.metadata, upload.groups]
+def _content_hash(content: _Content, title: str, upload: Upload) -> str:
+    said = [content.sha256, title, upload.metadata, upload.groups]
     described = json.dumps(said, sort_keys=True, default=list)
     return hashlib.sha256(described.encode()).hexdigest()
-
-
-def _check(upload: Upload) -> None:
-    name = upload.document_id
-    if name is not None and (not name.strip() or len(name) > MAX_ID or not name.isprintable()):
-        raise InvalidRequest(
-            f"document_id has 1 to {MAX_ID} printable characters", param="document_id"
-        )
-    key = upload.idempotency_key
-    if key is not None and not 0 < len(key) <= MAX_ID:
-        raise InvalidRequest(
-            f"an Idempotency-Key has 1 to {MAX_ID} characters", param="Idempotency-Key"
-        )
-    title = upload.title
-    if title is not None and (len(title) > MAX_TITLE or not is_text(title)):
-        raise InvalidRequest(f"title has at most {MAX_TITLE} characters", param="title")
-    if upload.filename is not None and not is_text(upload.filename):
-        raise InvalidRequest("the file's name is not valid text", param="file")

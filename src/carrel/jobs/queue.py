@@ -3,25 +3,29 @@
 A job is a row. A worker takes it by a lease and renews the lease while it works;
 a lease that runs out frees the job for another. Work done under a lost lease
 cannot be committed: `JobQueue.finish` fences it. Jobs of one document run one at
-a time, oldest first. A job on the tenant as a whole (a move, an erasure) may hold
-the tenant's other jobs: they wait until it lets them go, or ends.
+a time, oldest first. Tenants take turns, whatever the length of their queues. A
+job on the tenant as a whole (a move, an erasure) may hold the tenant's other
+jobs: they wait until it lets them go, or ends.
 """
 
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Row, and_, delete, insert, select, update
 
 from carrel.database.engine import Database, Transaction
-from carrel.database.tables import jobs, tenants
+from carrel.database.tables import dead_jobs, jobs, tenants
 from carrel.domain.ids import DocumentId, JobId, TenantId, new_id
+from carrel.jobs.turns import next_of, next_tenants
 
-JobKind = Literal["ingest", "tidy", "remove", "move", "erase"]
+JobKind = Literal["ingest", "discard", "tidy", "remove", "move", "erase"]
+Priority = Literal["high", "normal", "low"]
 WHOLE_TENANT = DocumentId("")  # stands where a job is about no document
-
-
+PRIORITIES: dict[Priority, int] = {"high": 10, "normal": 20, "low": 30}
+# What makes room, or ends something, before what fills it; leftovers, when nothing else is due.
+_OF_KIND = {"discard": 0, "remove": 0, "move": 0, "erase": 0, "tidy": 40}
 PAUSE_SECONDS = 0.1
 
 
@@ -39,6 +43,7 @@ class Job:
     document_id: DocumentId
     version: int
     attempts: int
+    created_at: datetime
 
 
 async def add_job(
@@ -47,8 +52,13 @@ async def add_job(
     tenant_id: TenantId,
     document_id: DocumentId = WHOLE_TENANT,
     version: int = 0,
+    *,
+    priority: Priority = "normal",
 ) -> JobId:
-    """Record a job within the caller's transaction: it exists if and only if that commits."""
+    """Record a job within the caller's transaction: it exists if and only if that commits.
+
+    *priority* is among the tenant's documents; jobs of other kinds have their own.
+    """
     now = datetime.now(UTC)
     job_id = JobId(new_id("job"))
     await connection.execute(
@@ -58,6 +68,7 @@ async def add_job(
             tenant_id=tenant_id,
             document_id=document_id,
             version=version,
+            priority=_OF_KIND.get(kind, PRIORITIES[priority]),
             attempts=0,
             run_after=now,
             created_at=now,
@@ -87,41 +98,30 @@ class JobQueue:
     ) -> None:
         self._database = database
         self._owner = owner
-        self._lease = timedelta(seconds=lease_seconds)
+        self._lease_time = timedelta(seconds=lease_seconds)
         self._per_tenant = per_tenant
 
     async def claim(self) -> Job | None:
-        """Lease the oldest job that may run now, or None.
+        """Lease a job that may run now, or None.
 
-        A tenant with `per_tenant` jobs under way waits its turn.
+        Of the tenants with such jobs the one goes first whose last turn is longest ago. One with
+        as many jobs under way as it may have waits: `per_tenant`, or its own quota.
         """
         now = datetime.now(UTC)
-        other = jobs.alias("other")
-        of_the_document = exists().where(
-            other.c.tenant_id == jobs.c.tenant_id,
-            other.c.document_id == jobs.c.document_id,
-            other.c.id != jobs.c.id,
-        )
-        under_way = (
-            select(func.count())
-            .select_from(other)
-            .where(other.c.tenant_id == jobs.c.tenant_id, other.c.lease_until > now)
-            .scalar_subquery()
-        )
-        candidate = (
-            select(jobs.c.id)
-            .where(
-                jobs.c.run_after <= now,
-                or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now),
-                ~of_the_document.where(other.c.lease_until > now),
-                # Whoever holds the tenant does not wait for older jobs: they wait for it.
-                or_(~of_the_document.where(other.c.id < jobs.c.id), _holds()),
-                ~_held(),
-                under_way < self._per_tenant,
-            )
-            .order_by(jobs.c.run_after, jobs.c.id)
-            .limit(1)
-        )
+        if not await self._is_due(now):
+            return None
+        for tenant in await self._database.fetch(next_tenants(now)):
+            share: int = tenant.quotas.get("concurrent_documents") or self._per_tenant
+            # A look costs readers nothing; a lease takes the write lock.
+            if await self._database.fetch(next_of(tenant.id, now, share)):
+                job = await self._lease(tenant.id, share)
+                if job is not None:
+                    return job
+        return None
+
+    async def _lease(self, tenant_id: TenantId, share: int) -> Job | None:
+        now = datetime.now(UTC)
+        candidate = next_of(tenant_id, now, share)
         if not self._database.is_sqlite:
             candidate = candidate.with_for_update(skip_locked=True)
         statement = (
@@ -129,23 +129,19 @@ class JobQueue:
             .where(jobs.c.id == candidate.scalar_subquery())
             .values(
                 lease_owner=self._owner,
-                lease_until=now + self._lease,
+                lease_until=now + self._lease_time,
                 attempts=jobs.c.attempts + 1,
             )
             .returning(jobs)
         )
-        if not await self._is_due(now):
-            return None
         async with self._database.write() as connection:
+            # The row's lock lets workers pass one by one, so that none exceeds the share, and a
+            # hold is either seen here or sees this lease.
+            await connection.execute(
+                update(tenants).where(tenants.c.id == tenant_id).values(turn_at=now)
+            )
             row = (await connection.execute(statement)).first()
-        if row is None:
-            return None
-        job = Job(row.id, row.kind, row.tenant_id, row.document_id, row.version, row.attempts)
-        # Held while it was being claimed: either the holder sees this lease, or this sees the hold.
-        if await self._database.fetch(select(jobs.c.id).where(jobs.c.id == job.id, _held())):
-            await self.release(job)
-            return None
-        return job
+        return None if row is None else _job(row)
 
     async def alone(self, job: Job) -> None:
         """Return once no other job of the tenant is being carried out."""
@@ -181,8 +177,8 @@ class JobQueue:
         Raises:
             LeaseLost: the transaction must be rolled back.
         """
-        later = datetime.now(UTC) + self._lease
-        statement = update(jobs).where(self._mine(job)).values(lease_until=later)
+        later = datetime.now(UTC) + self._lease_time
+        statement = update(jobs).where(self._same(job)).values(lease_until=later)
         if (await connection.execute(statement)).rowcount == 0:
             raise LeaseLost
 
@@ -192,8 +188,29 @@ class JobQueue:
         Raises:
             LeaseLost: the transaction must be rolled back.
         """
-        if (await connection.execute(delete(jobs).where(self._mine(job)))).rowcount == 0:
+        if (await connection.execute(delete(jobs).where(self._same(job)))).rowcount == 0:
             raise LeaseLost
+
+    async def bury(self, connection: Transaction, job: Job, reason: str) -> None:
+        """End the job within the caller's transaction: it was given up, for *reason*.
+
+        Raises:
+            LeaseLost: the transaction must be rolled back.
+        """
+        await self.finish(connection, job)
+        await connection.execute(
+            insert(dead_jobs).values(
+                id=job.id,
+                kind=job.kind,
+                tenant_id=job.tenant_id,
+                document_id=job.document_id,
+                version=job.version,
+                attempts=job.attempts,
+                reason=reason,
+                created_at=job.created_at,
+                died_at=datetime.now(UTC),
+            )
+        )
 
     async def retry(self, job: Job, *, after_seconds: float) -> None:
         """Give the job back, to be run again later."""
@@ -216,25 +233,35 @@ class JobQueue:
         async with self._database.write() as connection:
             await connection.execute(statement)
 
+    async def let_fall(self, job: Job) -> None:
+        """Free what became of a job that was lost, where it is still in this worker's hands.
+
+        A job that was cancelled is another by now, which no one may touch before this one stops.
+        """
+        statement = update(jobs).where(self._mine(job)).values(lease_until=None, lease_owner=None)
+        async with self._database.write() as connection:
+            await connection.execute(statement)
+
     async def _is_due(self, now: datetime) -> bool:
-        # A look costs readers nothing; a claim takes the write lock.
         due = jobs.c.run_after <= now
-        free = or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now)
+        free = jobs.c.lease_until.is_(None) | (jobs.c.lease_until <= now)
         return bool(await self._database.fetch(select(jobs.c.id).where(due, free).limit(1)))
 
     def _mine(self, job: Job):
         return and_(jobs.c.id == job.id, jobs.c.lease_owner == self._owner)
 
+    def _same(self, job: Job):
+        # One that was cancelled is of another kind.
+        return and_(self._mine(job), jobs.c.kind == job.kind)
 
-def _holds() -> ColumnElement[bool]:
-    """True for the job that holds its tenant."""
-    return exists().where(tenants.c.id == jobs.c.tenant_id, tenants.c.held_by == jobs.c.id)
 
-
-def _held() -> ColumnElement[bool]:
-    """True for a job whose tenant another job holds."""
-    return exists().where(
-        tenants.c.id == jobs.c.tenant_id,
-        tenants.c.held_by.is_not(None),
-        tenants.c.held_by != jobs.c.id,
+def _job(row: Row[*tuple[Any, ...]]) -> Job:
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        tenant_id=row.tenant_id,
+        document_id=row.document_id,
+        version=row.version,
+        attempts=row.attempts,
+        created_at=row.created_at,
     )

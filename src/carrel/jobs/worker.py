@@ -1,16 +1,18 @@
 """The worker: takes jobs, carries them out, and says why one failed.
 
 Any number of workers may run, in any number of processes. One that is told to
-stop gives its jobs back; one that dies loses its leases.
+stop gives its jobs back; one that dies loses its leases. What may heal is tried
+again, ever later; what can't is given up at once.
 """
 
 import asyncio
 import contextlib
 import logging
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from carrel.domain.errors import CarrelError, StorageFull, Unavailable
+from carrel.domain.errors import CarrelError, InvalidRequest, StorageFull, Unavailable
 from carrel.jobs.queue import Job, JobKind, JobQueue, LeaseLost
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,12 @@ class Step:
 
     run: Callable[[Job], Awaitable[None]]
     give_up: Callable[[Job, str], Awaitable[None]] | None = None
+
+
+def backoff_seconds(attempts: int) -> float:
+    """How long a job waits that was tried so often; never the same for two of them."""
+    longest = min(BACKOFF_SECONDS * 2 ** min(attempts - 1, 20), LONGEST_BACKOFF_SECONDS)
+    return longest * random.uniform(0.5, 1)  # noqa: S311 - no secret hangs on it
 
 
 class Worker:
@@ -92,7 +100,9 @@ class Worker:
                 await self._queue.release(job)
             raise
         except LeaseLost:
-            log.warning("job %s (%s) went to another worker", job.id, job.kind)
+            log.warning("job %s (%s) was cancelled, or is another worker's", job.id, job.kind)
+            with contextlib.suppress(CarrelError):
+                await self._queue.let_fall(job)
         except HopelessJob as error:
             await self._fail(job, str(error))
         except Exception as error:  # noqa: BLE001 - a worker outlives any job
@@ -101,11 +111,15 @@ class Worker:
     async def _retry_or_fail(self, job: Job, error: Exception) -> None:
         passing = isinstance(error, Unavailable | StorageFull)
         may_fail = self._steps[job.kind].give_up is not None and not passing
+        if may_fail and isinstance(error, InvalidRequest):
+            await self._fail(job, error.message)
+            return
         if may_fail and job.attempts >= self._max_attempts:
             log.error("job %s failed for good", job.id, exc_info=error)
-            await self._fail(job, f"gave up after {job.attempts} attempts")
+            why = f": {error.message}" if isinstance(error, CarrelError) else ""
+            await self._fail(job, f"gave up after {job.attempts} attempts{why}")
             return
-        delay = min(BACKOFF_SECONDS * 2 ** (job.attempts - 1), LONGEST_BACKOFF_SECONDS)
+        delay = backoff_seconds(job.attempts)
         log.warning(
             "job %s (%s) failed, again in %.1f s: %s",
             job.id,

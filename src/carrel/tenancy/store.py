@@ -14,7 +14,15 @@ from carrel.database.engine import Database, Transaction
 from carrel.database.tables import tenants
 from carrel.domain.errors import NotFound
 from carrel.domain.ids import TenantId, new_id
-from carrel.domain.tenant import Budget, Isolation, Limits, SemanticCache, Tenant, TenantStatus
+from carrel.domain.tenant import (
+    Budget,
+    Isolation,
+    Limits,
+    Quotas,
+    SemanticCache,
+    Tenant,
+    TenantStatus,
+)
 from carrel.embedding.embedder import DEFAULT_IDENTITY
 from carrel.placement.moves import claim_server, home_of
 from carrel.tenancy.audit import OPERATOR, Actor, record
@@ -25,6 +33,7 @@ from carrel.tenancy.terms import (
     budget_to_row,
     limits_from_row,
     limits_to_row,
+    quotas_from_row,
 )
 
 # One that is being erased is gone for everyone but the worker that does it.
@@ -45,6 +54,7 @@ class TenantStore:
         server: str | None = None,
         *,
         limits: Limits | None = None,
+        quotas: Quotas | None = None,
         budget: Budget | None = None,
         by: Actor = OPERATOR,
     ) -> Tenant:
@@ -65,6 +75,7 @@ class TenantStore:
             created_at=now,
             updated_at=now,
             limits=limits or Limits(),
+            quotas=quotas or Quotas(),
             budget=budget,
         )
         async with self._database.write() as connection:
@@ -111,11 +122,12 @@ class TenantStore:
         log_content: bool | None = None,
         semantic_cache: SemanticCache | None = None,
         limits: Mapping[str, int | None] | None = None,
+        quotas: Mapping[str, int | None] | None = None,
         budget: Budget | Unchanged | None = UNCHANGED,
         by: Actor = OPERATOR,
         action: str = "tenant.change",
     ) -> Tenant:
-        """Set what is given, of *limits* those that are named; the tenant as it is then.
+        """Set what is given, of limits and quotas those that are named; the tenant then.
 
         Raises:
             NotFound: no such tenant.
@@ -140,6 +152,8 @@ class TenantStore:
             before = _tenant(row)
             if limits is not None:
                 changes["limits"] = dataclasses.replace(before.limits, **limits)
+            if quotas is not None:
+                changes["quotas"] = dataclasses.replace(before.quotas, **quotas)
             tenant = dataclasses.replace(before, **changes, updated_at=datetime.now(UTC))
             told = {field: _told(tenant)[field] for field in changes}
             await connection.execute(
@@ -164,6 +178,7 @@ def _told(tenant: Tenant) -> dict[str, Any]:
         "isolation": tenant.isolation,
         "status": tenant.status,
         "limits": limits_to_row(tenant.limits),
+        "quotas": limits_to_row(tenant.quotas),
         "budget": budget_to_row(tenant.budget),
         "log_content": tenant.log_content,
         "semantic_cache": tenant.semantic_cache,
@@ -181,6 +196,7 @@ def _tenant(row: Row[*tuple[Any, ...]]) -> Tenant:
         created_at=row.created_at,
         updated_at=row.updated_at,
         limits=limits_from_row(row.limits),
+        quotas=quotas_from_row(row.quotas),
         budget=budget_from_row(row.budget),
         log_content=row.log_content,
         semantic_cache=row.semantic_cache,

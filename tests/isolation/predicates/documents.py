@@ -71,15 +71,15 @@ DOCUMENTS = (
     ),
     Mutation(
         "index: version of the job",
-        "ingestion/index.py",
-        "def _is(",
+        "ingestion/version.py",
+        "def is_of(",
         "versions.c.tenant_id == job.tenant_id,",
     ),
     Mutation(
         "index: join of version and document",
-        "ingestion/index.py",
-        "async def _begin(",
-        "(documents.c.tenant_id == versions.c.tenant_id)\n                    & ",
+        "ingestion/version.py",
+        "async def begin(",
+        "(documents.c.tenant_id == versions.c.tenant_id)\n                & ",
     ),
     Mutation("index: swap", "ingestion/index.py", "async def _swap(", _MINE),
     Mutation(
@@ -90,10 +90,24 @@ DOCUMENTS = (
     ),
     Mutation(
         "originals: a folder per tenant",
-        "ingestion/originals.py",
-        "def path(",
+        "ingestion/originals/folder.py",
+        "def _path(",
         "self._folder / tenant_id / name",
         'self._folder / "all" / name',
+    ),
+    Mutation(
+        "originals: a prefix per tenant",
+        "ingestion/originals/bucket.py",
+        "def _key(",
+        'f"{tenant_id}/{name}"',
+        'f"all/{name}"',
+    ),
+    Mutation(
+        "originals: the tenant's objects",
+        "ingestion/originals/bucket.py",
+        "async def names(",
+        "prefix=tenant_id",
+        "prefix=None",
     ),
     Mutation(
         "idempotency.begin",
@@ -112,5 +126,44 @@ DOCUMENTS = (
         "ingestion/idempotency.py",
         "async def abandon(",
         "table.c.tenant_id == tenant_id, ",
+    ),
+    Mutation(
+        "cancel: document",
+        "ingestion/cancel.py",
+        "async def cancel(",
+        "documents.c.tenant_id == tenant_id,",
+    ),
+    Mutation(
+        "cancel: job", "ingestion/cancel.py", "async def cancel(", "jobs.c.tenant_id == tenant_id,"
+    ),
+    Mutation(
+        "cancel: version",
+        "ingestion/cancel.py",
+        "async def cancel(",
+        "versions.c.tenant_id == tenant_id,",
+    ),
+    Mutation(
+        "quotas: queue",
+        "ingestion/quotas.py",
+        "def _queued(",
+        "jobs.c.tenant_id == tenant_id, ",
+    ),
+    Mutation(
+        "quotas: chunks",
+        "ingestion/quotas.py",
+        "async def check_chunks(",
+        "documents.c.tenant_id == tenant_id, ",
+    ),
+    Mutation(
+        "quotas: documents",
+        "ingestion/quotas.py",
+        "async def _others(",
+        "documents.c.tenant_id == tenant_id, ",
+    ),
+    Mutation(
+        "quotas: versions of documents",
+        "ingestion/quotas.py",
+        "def _of(",
+        "versions.c.tenant_id == documents.c.tenant_id,",
     ),
 )

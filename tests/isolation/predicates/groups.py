@@ -59,8 +59,8 @@ GROUPS = (
     ),
     Mutation(
         "groups: those that the version was uploaded with",
-        "ingestion/index.py",
-        "async def _begin(",
+        "ingestion/version.py",
+        "async def begin(",
         "tuple(row.groups)",
         "()",
     ),

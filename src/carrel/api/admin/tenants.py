@@ -7,7 +7,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from carrel.api.admin.erasures import shown
-from carrel.api.admin.terms import TermsBody, Text, budget_json, limits_json
+from carrel.api.admin.terms import TenantTermsBody, Text, budget_json, limits_json, quotas_json
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
 from carrel.domain.ids import TenantId
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/admin/tenants", tags=["admin"])
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
 
 
-class NewTenant(TermsBody):
+class NewTenant(TenantTermsBody):
     """A tenant to make."""
 
     name: Name
@@ -25,7 +25,7 @@ class NewTenant(TermsBody):
     server: str | None = None
 
 
-class TenantChange(TermsBody):
+class TenantChange(TenantTermsBody):
     """What is to change; null removes limits and budgets."""
 
     name: Name | None = None
@@ -42,6 +42,7 @@ async def create(body: NewTenant, admin: Admin, services: Opened) -> Response:
         body.isolation,
         body.server,
         limits=body.new_limits(),
+        quotas=body.new_quotas(),
         budget=body.new_budget(),
         by=admin,
     )
@@ -67,6 +68,7 @@ async def change(tenant_id: str, body: TenantChange, admin: Admin, services: Ope
         log_content=body.log_content,
         semantic_cache=body.semantic_cache,
         limits=body.changed_limits(),
+        quotas=body.changed_quotas(),
         budget=body.changed_budget(),
         by=admin,
     )
@@ -107,7 +109,7 @@ def _tenant(tenant: Tenant) -> dict[str, Any]:
         "isolation": tenant.isolation,
         "server": tenant.server,
         "embedder": tenant.embedder,
-        "limits": limits_json(tenant.limits),
+        "limits": limits_json(tenant.limits) | quotas_json(tenant.quotas),
         "budget": budget_json(tenant.budget),
         "status": tenant.status,
         "log_content": tenant.log_content,

@@ -10,13 +10,14 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from carrel.api import wire
-from carrel.api.dependencies import MayReadDocuments, MayWriteDocuments, Opened, TenantCaller
+from carrel.api.dependencies import MayReadDocuments, MayWriteDocuments, Opened
 from carrel.api.responses import Json
 from carrel.domain.document import Document
 from carrel.domain.errors import InvalidRequest, UnsupportedMediaType
 from carrel.domain.filter import parse_groups, parse_metadata
 from carrel.domain.ids import DocumentId
 from carrel.ingestion.upload import Upload
+from carrel.jobs.queue import PRIORITIES, Priority
 
 PIECE = 256 * 1024
 Wait = Annotated[float, Query(ge=0, le=60, description="seconds to wait for ready or failed")]
@@ -25,15 +26,17 @@ router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
 
 class TextBody(BaseModel):
-    """A document sent as JSON."""
+    """A document sent as JSON: its text, or the URL where it is."""
 
     model_config = ConfigDict(extra="forbid")
 
-    text: Annotated[str, Field(min_length=1)]
+    text: Annotated[str, Field(min_length=1)] | None = None
+    url: str | None = None
     title: str | None = None
     metadata: dict[str, Any] | None = None
     document_id: str | None = None
     groups: list[str] | None = None
+    priority: Priority = "normal"
 
 
 _UPLOAD_SCHEMA: dict[str, Any] = {
@@ -50,6 +53,7 @@ _UPLOAD_SCHEMA: dict[str, Any] = {
                         "metadata": {"type": "string", "description": "a JSON object"},
                         "document_id": {"type": "string"},
                         "groups": {"type": "string", "description": "a JSON list"},
+                        "priority": {"type": "string", "enum": list(PRIORITIES)},
                     },
                 }
             },
@@ -62,7 +66,7 @@ _UPLOAD_SCHEMA: dict[str, Any] = {
 @router.post(
     "",
     status_code=202,
-    summary="Upload a file or a text; the same id again makes a new version",
+    summary="Upload a file, a text or a URL; the same id again makes a new version",
     openapi_extra=_UPLOAD_SCHEMA,
 )
 async def upload(
@@ -76,8 +80,15 @@ async def upload(
     if kind == "multipart/form-data":
         # Fields are small; a file has its own limit, and goes to disk piece by piece.
         async with request.form(max_files=1, max_fields=8, max_part_size=PIECE) as form:
-            file, said = _from_form(form, caller, idempotency_key)
-            document = await services.uploads.accept(caller.tenant_id, said, _pieces(file))
+            file = _file(form)
+            said = from_form(
+                form,
+                file,
+                caller.groups,
+                document_id=_field(form, "document_id"),
+                idempotency_key=idempotency_key,
+            )
+            document = await services.uploads.accept(caller.tenant_id, said, pieces(file))
     elif kind == "application/json":
         body = _text_body(await request.body())
         said = Upload(
@@ -88,8 +99,13 @@ async def upload(
             groups=parse_groups(body.groups),
             idempotency_key=idempotency_key,
             seen_by=caller.groups,
+            priority=body.priority,
         )
-        document = await services.uploads.accept(caller.tenant_id, said, _once(body.text))
+        if body.url is not None:
+            document = await services.uploads.accept_url(caller.tenant_id, said, body.url)
+        else:
+            text = _once(body.text or "")
+            document = await services.uploads.accept(caller.tenant_id, said, text)
     else:
         raise UnsupportedMediaType("send multipart/form-data with a file, or application/json")
     if wait:
@@ -137,22 +153,33 @@ async def delete_document(
     return Response(status_code=204)
 
 
-def _from_form(
-    form: FormData, caller: TenantCaller, idempotency_key: str | None
-) -> tuple[UploadFile, Upload]:
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
-        raise InvalidRequest("the form needs a part named file, with a filename", param="file")
-    return file, Upload(
+def from_form(
+    form: FormData,
+    file: UploadFile,
+    groups: tuple[str, ...],
+    *,
+    document_id: str | None,
+    idempotency_key: str | None = None,
+) -> Upload:
+    """What a caller of *groups* says of *file* in the other fields of *form*."""
+    return Upload(
         filename=file.filename or None,
         media_type=file.content_type,
         title=_field(form, "title"),
-        document_id=_field(form, "document_id"),
+        document_id=document_id,
         metadata=parse_metadata(_json_field(form, "metadata")),
         groups=parse_groups(_json_field(form, "groups")),
         idempotency_key=idempotency_key,
-        seen_by=caller.groups,
+        seen_by=groups,
+        priority=_priority(_field(form, "priority")),
     )
+
+
+def _file(form: FormData) -> UploadFile:
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise InvalidRequest("the form needs a part named file, with a filename", param="file")
+    return file
 
 
 def _field(form: FormData, name: str) -> str | None:
@@ -160,6 +187,15 @@ def _field(form: FormData, name: str) -> str | None:
     if isinstance(value, UploadFile):
         raise InvalidRequest(f"{name} must be a plain field", param=name)
     return value or None
+
+
+def _priority(word: str | None) -> Priority:
+    for known in PRIORITIES:
+        if word == known:
+            return known
+    if word is not None:
+        raise InvalidRequest(f"priority is one of: {', '.join(PRIORITIES)}", param="priority")
+    return "normal"
 
 
 def _json_field(form: FormData, name: str) -> object:
@@ -174,16 +210,20 @@ def _json_field(form: FormData, name: str) -> object:
 
 def _text_body(raw: bytes) -> TextBody:
     try:
-        return TextBody.model_validate(orjson.loads(raw))
+        body = TextBody.model_validate(orjson.loads(raw))
     except orjson.JSONDecodeError:
         raise InvalidRequest("the body is not valid JSON") from None
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         param = ".".join(str(part) for part in fault["loc"]) or None
         raise InvalidRequest(f"{param}: {fault['msg']}", param=param) from None
+    if (body.text is None) == (body.url is None):
+        raise InvalidRequest("send either a text or a url", param="text")
+    return body
 
 
-async def _pieces(file: UploadFile) -> AsyncGenerator[bytes]:
+async def pieces(file: UploadFile) -> AsyncGenerator[bytes]:
+    """The bytes of *file*, piece by piece."""
     while piece := await file.read(PIECE):
         yield piece
 

@@ -16,6 +16,7 @@ from carrel.ingestion.parse.media_types import (
     HTML,
     PDF,
     TEXT,
+    ZIP,
     container_kind,
 )
 
@@ -61,7 +62,7 @@ def detect(filename: str | None, declared: str | None, head: bytes) -> str:
         expected = HTML if _HTML.match(head) else TEXT
     if expected is None:
         raise _refusal(f"files that end in {extension[:20]!r} are not supported")
-    if head and (expected == PDF or expected in CONTAINER_PARTS):
+    if head and (expected in (PDF, ZIP) or expected in CONTAINER_PARTS):
         raise _refusal(f"the file goes by the name of {FORMATS[expected].name}, but it is none")
     return expected
 
@@ -74,10 +75,7 @@ def _container(expected: str | None, head: bytes) -> str:
         length = header[1][0] | header[2][0] << 8
         start = header.end() + 2
         names.append(head[start : start + length].decode("utf-8", "replace"))
-    kind = container_kind(names) or (expected if expected in CONTAINER_PARTS else None)
-    if kind is None:
-        raise _refusal("the file is a ZIP archive")
-    return kind
+    return container_kind(names) or (expected if expected in CONTAINER_PARTS else None) or ZIP
 
 
 def _recognised(head: bytes) -> str | None:

@@ -11,6 +11,8 @@ EML = "message/rfc822"
 MARKDOWN = "text/markdown"
 TEXT = "text/plain"
 CSV = "text/csv"
+JSON = "application/json"
+ZIP = "application/zip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ FORMATS: dict[str, Format] = {
     MARKDOWN: Format("Markdown text", (".md", ".markdown"), ("text/x-markdown",)),
     TEXT: Format("plain text", (".txt", ".text", ".log")),
     CSV: Format("table", (".csv", ".tsv"), ("text/tab-separated-values",)),
+    JSON: Format("JSON", (".json", ".jsonl", ".ndjson"), ("application/x-ndjson", "text/json")),
+    ZIP: Format("ZIP archive of these", (".zip",), ("application/x-zip-compressed",)),
 }
 BY_EXTENSION = {ending: name for name, format_ in FORMATS.items() for ending in format_.extensions}
 BY_ALIAS = {alias: name for name, format_ in FORMATS.items() for alias in (name, *format_.aliases)}

@@ -77,6 +77,7 @@ class Parser:
 
         Raises:
             ParseFailed: the document cannot be read, and never will be.
+            ParserKilled: it may be readable another time.
             Unavailable: no child could be started.
         """
         async with self._turns:

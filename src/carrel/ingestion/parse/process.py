@@ -16,7 +16,7 @@ import msgspec
 
 from carrel.domain.errors import Unavailable
 from carrel.ingestion.parse.caps import Caps
-from carrel.ingestion.parse.failure import ParseFailed
+from carrel.ingestion.parse.failure import ParseFailed, ParserKilled
 from carrel.ingestion.parse.wire import HEADER, Failed, Parsed, Ready, Reply, Task, frame
 
 _START_SECONDS = 60.0
@@ -99,6 +99,7 @@ class ParserProcess:
 
         Raises:
             ParseFailed: the document cannot be read, or reading it cost too much.
+            ParserKilled: something from outside ended the process; another time it may be read.
         """
         self.served += 1
         try:
@@ -151,7 +152,11 @@ class ParserProcess:
                 self._last_words.append(words)
 
     async def _cause_of_death(self) -> str:
-        """Why the process ended in the middle of a document, for people."""
+        """Why the process ended in the middle of a document, for people.
+
+        Raises:
+            ParserKilled: someone else killed it.
+        """
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         status = await self._process.wait()
@@ -162,4 +167,6 @@ class ParserProcess:
         if "memory allocation" in self.last_words or "MemoryError" in self.last_words:
             mebibytes = self._caps.memory_bytes >> 20
             return f"reading the document takes more than {mebibytes} MiB of memory"
+        if status == -signal.SIGKILL:
+            raise ParserKilled("the process that read the document was killed")
         return "the document cannot be read: its parser crashed"

@@ -17,6 +17,7 @@ from carrel.ingestion.parse.media_types import (
     PPTX,
     TEXT,
     XLSX,
+    ZIP,
 )
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -110,9 +111,11 @@ def test_a_refusal_says_what_the_file_is_and_what_is_supported(filename, first, 
     assert all(known.extensions[0] in refusal.value.message for known in FORMATS.values())
 
 
-def test_a_zip_archive_of_anything_else_is_refused():
+def test_a_zip_archive_of_anything_else_is_one_of_documents():
+    assert detect("files.zip", "application/zip", archive("a.txt", "b.txt")) == ZIP
+    assert detect("files.txt", None, archive("a.txt")) == ZIP
     with pytest.raises(UnsupportedMediaType, match="ZIP archive"):
-        detect("files.zip", "application/zip", archive("a.txt", "b.txt"))
+        detect("files.zip", None, b"no archive at all")
 
 
 def test_a_container_is_told_by_its_members_and_where_those_are_silent_by_its_name():

@@ -20,7 +20,9 @@ def upgrade() -> None:
         sa.Column("embedder", sa.String(length=500), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("held_by", sa.String(length=64), nullable=True),
+        sa.Column("turn_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("limits", sa.JSON(), nullable=False),
+        sa.Column("quotas", sa.JSON(), server_default="{}", nullable=False),
         sa.Column("budget", sa.JSON(), nullable=True),
         sa.Column("log_content", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("semantic_cache", sa.String(length=16), server_default="off", nullable=False),
@@ -157,6 +159,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.String(length=64), nullable=False),
         sa.Column("document_id", sa.String(length=256), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("run_after", sa.DateTime(timezone=True), nullable=False),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
@@ -172,6 +175,37 @@ def upgrade() -> None:
     )
     op.create_index("ix_jobs_run_after", "jobs", ["run_after"], unique=False)
     op.create_index("ix_jobs_tenant_id", "jobs", ["tenant_id", "document_id"], unique=False)
+    op.create_index(
+        "ix_jobs_tenant_id_priority",
+        "jobs",
+        ["tenant_id", "priority", "run_after", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_jobs_tenant_id_lease_until", "jobs", ["tenant_id", "lease_until"], unique=False
+    )
+    op.create_table(
+        "dead_jobs",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("tenant_id", sa.String(length=64), nullable=False),
+        sa.Column("document_id", sa.String(length=256), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("died_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+            name=op.f("fk_dead_jobs_tenant_id_tenants"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_dead_jobs")),
+    )
+    op.create_index(
+        "ix_dead_jobs_tenant_id", "dead_jobs", ["tenant_id", "document_id"], unique=False
+    )
     op.create_table(
         "keys",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -219,6 +253,7 @@ def upgrade() -> None:
         sa.Column("document_id", sa.String(length=256), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("original", sa.String(length=64), nullable=False),
+        sa.Column("url", sa.Text(), nullable=True),
         sa.Column("content_hash", sa.String(length=64), nullable=False),
         sa.Column("title", sa.String(length=500), nullable=False),
         sa.Column("filename", sa.String(length=500), nullable=True),
