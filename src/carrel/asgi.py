@@ -9,8 +9,9 @@ from carrel import __version__
 from carrel.api import errors, health
 from carrel.api.admin import audit, embedder, erasures, keys, moves, tenants
 from carrel.api.admin import usage as admin_usage
+from carrel.api.console import files, session
 from carrel.api.middleware import RequestContext
-from carrel.api.native import documents, query, usage
+from carrel.api.native import chunks, documents, query, usage
 from carrel.api.openai import chat, models
 from carrel.services import open_services
 from carrel.settings import Settings, load_settings
@@ -21,6 +22,7 @@ ENVELOPE_BYTES = 1_000_000
 ROUTERS = (
     query.router,
     documents.router,
+    chunks.router,
     usage.router,
     chat.router,
     models.router,
@@ -32,6 +34,8 @@ ROUTERS = (
     audit.router,
     admin_usage.router,
     health.router,
+    session.router,
+    files.router,
 )
 
 

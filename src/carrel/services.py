@@ -36,6 +36,7 @@ from carrel.resources import (
     open_prices,
     open_redis,
 )
+from carrel.retrieval.reading import Reader
 from carrel.retrieval.rerank import Reranking
 from carrel.retrieval.search import Retriever
 from carrel.settings import Settings
@@ -44,6 +45,7 @@ from carrel.tenancy.audit import OPERATOR, Actor, AuditLog
 from carrel.tenancy.authenticate import Authenticator
 from carrel.tenancy.keys import KeyStore
 from carrel.tenancy.last_use import LastUse
+from carrel.tenancy.sessions import Sessions
 from carrel.tenancy.store import TenantStore
 from carrel.usage.ledger import Ledger
 from carrel.vectors.store import VectorStore
@@ -68,12 +70,14 @@ class Services:
     authenticator: Authenticator
     tenants: TenantStore
     keys: KeyStore
+    sessions: Sessions
     moves: MoveStore
     erasures: ErasureReports
     audit: AuditLog
     documents: DocumentStore
     uploads: Uploads
     retriever: Retriever
+    reader: Reader
     pipeline: Pipeline
     ledger: Ledger
     gate: Gate
@@ -162,6 +166,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         redis = open_redis(settings, stack)
         authenticator = open_authenticator(settings, database, last_use, redis)
         stack.push_async_callback(authenticator.close)
+        keys = KeyStore(database)
+        admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
         yield Services(
             settings=settings,
             database=database,
@@ -169,13 +175,15 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             embedder=embedder,
             authenticator=authenticator,
             tenants=TenantStore(database, embedder.identity),
-            keys=KeyStore(database),
+            keys=keys,
+            sessions=Sessions(keys, admin_key),
             moves=MoveStore(database, embedder.identity),
             erasures=ErasureReports(database),
             audit=AuditLog(database),
             documents=documents,
             uploads=Uploads(database, open_originals(settings), documents),
             retriever=retriever,
+            reader=Reader(database, homes),
             pipeline=Pipeline(
                 evidence=EvidenceFinder(
                     retriever=retriever,

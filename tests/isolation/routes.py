@@ -88,6 +88,7 @@ ROUTES = (
     Route("GET", "/v1/models/{model}", "query", 200, 404, own="model"),
     Route("GET", "/v1/documents", "documents:read", 200, 422, query=lambda i: {"after": i}),
     Route("GET", "/v1/documents/{document_id}", "documents:read", 200, 404),
+    Route("GET", "/v1/chunks", "documents:read", 200, 404, query=lambda i: {"document_id": i}),
     Route("GET", "/v1/usage", "usage:read", 200, 200, query=lambda i: {"tenant_id": i}),
     Route("DELETE", "/v1/documents/{document_id}", "documents:write", 204, 404),
     # From here on the attacker has documents that are named by the victim's ids.

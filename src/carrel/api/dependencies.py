@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from carrel.domain.errors import InsufficientScope, InvalidApiKey
+from carrel.api.console import cookie
+from carrel.domain.errors import InsufficientScope
 from carrel.domain.ids import KeyId, RequestId, TenantId
 from carrel.domain.key import Caller, Scope
 from carrel.limits.ticket import Ticket
@@ -37,9 +38,8 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 
 # Called, not depended on: each dependency costs a request about 50 µs.
 async def _caller(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller:
-    if credentials is None:
-        raise InvalidApiKey("send an API key: Authorization: Bearer crl_…")
-    caller = await services(request).authenticator.authenticate(credentials.credentials)
+    secret = credentials.credentials if credentials else await cookie.credential(request)
+    caller = await services(request).authenticator.authenticate(secret)
     request.state.log = {"tenant_id": caller.tenant_id, "key_id": caller.key_id}
     return caller
 

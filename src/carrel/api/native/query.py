@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from carrel.answering.events import Done, Event, Sources
 from carrel.answering.question import Question
-from carrel.api import wire
+from carrel.api import shapes, wire
 from carrel.api.answering import collect, log_content, stages_of, start
 from carrel.api.dependencies import MayAsk, MaySearch, Opened, TenantCaller
 from carrel.api.errors import describe
@@ -54,7 +54,11 @@ class SearchBody(BaseModel):
     filter: dict[str, Any] | None = None
 
 
-@router.post("/query", summary="Ask; the answer cites its sources, streamed or whole")
+@router.post(
+    "/query",
+    summary="Ask; the answer cites its sources, streamed or whole",
+    response_model=shapes.Answer,
+)
 async def query(body: QueryBody, request: Request, caller: MayAsk, services: Opened) -> Response:
     if body.model not in (None, *services.models):
         raise InvalidRequest(f"this server offers: {', '.join(services.models)}", param="model")
@@ -79,7 +83,7 @@ async def query(body: QueryBody, request: Request, caller: MayAsk, services: Ope
     return Json(wire.answer(answer))
 
 
-@router.post("/search", summary="The passages that match best")
+@router.post("/search", summary="The passages that match best", response_model=shapes.Hits)
 async def search(body: SearchBody, caller: MaySearch, services: Opened) -> Response:
     retrieval = await services.retriever.search(
         caller.tenant_id,
