@@ -1,1 +1,6 @@
-console.log("x")
+import { render } from "preact";
+import { App } from "./app";
+import { followLinks } from "./router";
+
+followLinks();
+render(<App />, document.getElementById("app")!);
