@@ -35,7 +35,7 @@ export function followLinks(): void {
   document.addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = (event.target as Element).closest?.("a");
-    if (!link || link.target || link.origin !== location.origin || !link.pathname.startsWith(ROOT + "/")) return;
+    if (!link || link.target || link.hash || link.origin !== location.origin || !link.pathname.startsWith(ROOT + "/")) return;
     event.preventDefault();
     go(link.pathname.slice(ROOT.length) + link.search);
   });

@@ -47,8 +47,11 @@ export async function signIn(key: string): Promise<Session> {
   return (await response.json()) as Session;
 }
 
+/** End the session, and the keys that were made for it. */
 export async function signOut(): Promise<void> {
+  await Promise.allSettled(madeKeys().map((keyId) => send("DELETE", `/admin/keys/${keyId}`)));
   await send("DELETE", "/console/session");
+  sessionStorage.clear();
 }
 
 export async function present(): Promise<Session> {
@@ -56,6 +59,16 @@ export async function present(): Promise<Session> {
 }
 
 const DESK = "carrel.desk";
+const MADE = "carrel.made";
+
+/** The ids of keys that were made for this session alone. */
+export function madeKeys(): string[] {
+  return JSON.parse(sessionStorage.getItem(MADE) ?? "[]") as string[];
+}
+
+export function rememberMade(keyId: string): void {
+  sessionStorage.setItem(MADE, JSON.stringify([...madeKeys(), keyId]));
+}
 
 /** The desk that was open, by its key's id, which is no secret; else the first that there is. */
 export function deskOf(session: Session, chosen: string | null): SessionKey | null {

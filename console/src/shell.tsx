@@ -1,7 +1,7 @@
 // The navigation, and the page that the path names.
 
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { DeskPicker } from "./pages/desk";
 import { AuditLog } from "./pages/audit";
 import { Documents } from "./pages/documents/list";
@@ -13,8 +13,9 @@ import { Tenants } from "./pages/tenants/list";
 import { TenantPage } from "./pages/tenants/tenant";
 import { Usage } from "./pages/usage/usage";
 import { call } from "./api/call";
-import { useLoad } from "./load";
-import { go, href, usePath } from "./router";
+import { useAction, useLoad } from "./load";
+import { Failure } from "./parts/notice";
+import { go, here, href, usePath } from "./router";
 import { useSession } from "./session";
 
 const DESK_PAGES = [["/playground", "Playground", "query"], ["/documents", "Documents", "documents:read"]] as const;
@@ -23,15 +24,17 @@ const SERVER_PAGES = [["/tenants", "Tenants"], ["/usage", "Usage"], ["/operation
 export function Shell(): JSX.Element {
   const path = usePath();
   const { isAdmin, desk, signOut } = useSession();
+  const leaving = useAction(signOut);
   const isFirstStart = useFirstStart(isAdmin);
   useEffect(() => {
-    if (path === "/" && isFirstStart !== undefined) go(isFirstStart ? "/setup" : isAdmin && !desk ? "/tenants" : "/playground", true);
+    // Asked of the browser, too: a link may have been followed since `path` was rendered.
+    if (path === "/" && here() === "/" && isFirstStart !== undefined) go(isFirstStart ? "/setup" : isAdmin && !desk ? "/tenants" : "/playground", true);
   }, [path, isFirstStart, isAdmin, desk]);
   const allowed = DESK_PAGES.filter(([, , scope]) => isAdmin || desk?.scopes.includes(scope));
   return (
     <div class="shell">
       <a class="skip" href="#main">Skip to content</a>
-      <div class="side-bar">
+      <header class="side-bar">
         <a class="brand" href={href("/")}>Carrel</a>
         <DeskPicker />
         <nav aria-label="Console">
@@ -42,17 +45,24 @@ export function Shell(): JSX.Element {
         </nav>
         <div class="side-foot">
           <p class="faint">{isAdmin ? "Administrator" : desk?.tenant_name}</p>
-          <button type="button" class="button quiet" onClick={() => void signOut()}>Sign out</button>
+          <button type="button" class="button quiet" onClick={() => void leaving.run()}>Sign out</button>
         </div>
-      </div>
-      <main id="main" tabIndex={-1}>{page(path, isAdmin, desk?.key_id)}</main>
+      </header>
+      <main id="main" tabIndex={-1}>
+        <Failure error={leaving.error} />
+        {page(path, isAdmin, desk?.key_id)}
+      </main>
     </div>
   );
 }
 
 function NavLink({ to, label, path }: { to: string; label: string; path: string }): JSX.Element {
+  const link = useRef<HTMLAnchorElement>(null);
   const isHere = path === to || path.startsWith(`${to}/`);
-  return <a href={href(to)} aria-current={isHere ? "page" : undefined}>{label}</a>;
+  useEffect(() => {
+    if (isHere) link.current!.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [isHere]);
+  return <a ref={link} href={href(to)} aria-current={isHere ? "page" : undefined}>{label}</a>;
 }
 
 /** Whether there is no tenant yet; undefined until that is known. */

@@ -7,7 +7,7 @@ import { Button } from "../parts/button";
 import { Empty, Failure } from "../parts/notice";
 import { Page } from "../parts/page";
 import { Table } from "../parts/table";
-import { at } from "../text/format";
+import { at, money } from "../text/format";
 
 const STEP = 100;
 
@@ -44,8 +44,8 @@ export function AuditLog(): JSX.Element {
             { head: "When", cell: (each) => <span class="nowrap">{at(each.at)}</span> },
             { head: "What", cell: (each) => <code>{each.action}</code> },
             { head: "Tenant", cell: (each) => (each.tenant_id ? names.get(each.tenant_id) ?? each.tenant_id : "–") },
-            { head: "Target", cell: (each) => <code class="faint">{each.target}</code>, isExtra: true },
-            { head: "Who", cell: (each) => (each.actor === "key_environment" ? "CARREL_ADMIN_KEY" : each.actor) },
+            { head: "Target", cell: (each) => (each.target === each.tenant_id ? "–" : <code class="faint">{each.target}</code>), isExtra: true },
+            { head: "Who", cell: (each) => <span class="nowrap">{each.actor === "key_environment" ? "admin key" : each.actor}</span>, isExtra: true },
             { head: "Details", cell: (each) => <Details of={each.details} />, isExtra: true },
           ]}
         />
@@ -55,12 +55,21 @@ export function AuditLog(): JSX.Element {
   );
 }
 
-function Details({ of }: { of: Record<string, unknown> }): JSX.Element | string {
-  const said = Object.entries(of).filter(([, value]) => value !== null && value !== "" && !(Array.isArray(value) && !value.length) && !isBlank(value));
-  if (!said.length) return "–";
-  return <span class="details">{said.map(([name, value]) => `${name.replaceAll("_", " ")}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join("; ")}</span>;
+function Details({ of }: { of: Record<string, unknown> }): JSX.Element {
+  const told = Object.entries(of).map(([name, value]) => [words(name), said(value)]).filter(([, value]) => value);
+  return <span class="details">{told.map(([name, value]) => `${name}: ${value}`).join("; ") || "–"}</span>;
 }
 
-function isBlank(value: unknown): boolean {
-  return typeof value === "object" && value !== null && Object.values(value).every((each) => each === null);
+/** A detail as a person reads it; empty where it says nothing. */
+function said(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  if (Array.isArray(value)) return value.join(", ");
+  if (typeof value === "object") {
+    const parts = Object.entries(value).filter(([, each]) => each !== null);
+    return parts.map(([name, each]) => (name === "micro_usd" ? money(Number(each) / 1e6) : `${words(name)} ${each}`)).join(", ");
+  }
+  const text = String(value);
+  return /^\d{4}-\d\d-\d\dT/.test(text) ? at(text) : text;
 }
+
+const words = (name: string): string => name.replaceAll("_", " ");

@@ -10,7 +10,7 @@ import { Button } from "../parts/button";
 import { Dialog } from "../parts/dialog";
 import { Field, listOf, valueOf } from "../parts/field";
 import { Failure } from "../parts/notice";
-import { type Held, useSession } from "../session";
+import { type Held, rememberMade, useSession } from "../session";
 
 const OTHER = "other";
 
@@ -54,6 +54,7 @@ export async function sitDown(held: Held, tenantId: string, groups: string[] = [
     path: { tenant_id: tenantId },
     body: { name: "console", groups, expires_at: held.session.expires_at },
   });
+  rememberMade(made.id);
   await held.addKey(made.secret);
 }
 

@@ -3,14 +3,14 @@
 import type { JSX } from "preact";
 import { call } from "../api/call";
 import { type Sample, metrics, quantile, sum } from "../api/metrics";
-import type { Erasure, Move, Readiness } from "../api/schema";
+import type { Embedder, Erasure, Move, Readiness } from "../api/schema";
 import { useLoad } from "../load";
 import { Button } from "../parts/button";
 import { Empty, Failure } from "../parts/notice";
 import { Page, Section } from "../parts/page";
 import { Status } from "../parts/status";
 import { Table } from "../parts/table";
-import { ago, number, seconds } from "../text/format";
+import { ago, number, plural, seconds } from "../text/format";
 import { MoveTable } from "./tenants/moves";
 
 const ASKED_FOR_MOVES = 100;
@@ -30,13 +30,7 @@ export function Operations(): JSX.Element {
     <Page title="Operations" lead="The server’s parts, and what it is working on." actions={<Button onClick={reload}>Refresh</Button>}>
       <Section title="Health">
         <Failure error={state.error} />
-        {state.data && <Parts state={state.data} samples={measured.data ?? []} />}
-        {embedder.data && (
-          <p class="faint">
-            Embedder <code>{embedder.data.identity}</code>
-            {embedder.data.tenants_left > 0 && `; ${number(embedder.data.tenants_left)} tenants’ vectors are still of another: \`carrel reindex\` moves them`}
-          </p>
-        )}
+        {state.data && <Parts state={state.data} samples={measured.data ?? []} embedder={embedder.data} />}
       </Section>
       <Section title="Requests to this process">
         <Failure error={measured.error} />
@@ -68,7 +62,7 @@ async function recentMoves(tenants: string[]): Promise<Move[]> {
   return lists.flat().sort((one, other) => other.created_at.localeCompare(one.created_at)).slice(0, 50);
 }
 
-function Parts({ state, samples }: { state: Readiness; samples: Sample[] }): JSX.Element {
+function Parts({ state, samples, embedder }: { state: Readiness; samples: Sample[]; embedder: Embedder | undefined }): JSX.Element {
   const has = samples.length > 0;
   const alarms = sum(samples, "carrel_isolation_violations_total") + sum(samples, "carrel_usage_lost_events_total");
   return (
@@ -76,6 +70,15 @@ function Parts({ state, samples }: { state: Readiness; samples: Sample[] }): JSX
       <dt>Server</dt><dd><Status of={state.status} /></dd>
       <dt>Database</dt><dd><Part fault={state.faults.database} /></dd>
       <dt>Vectors</dt><dd><Part fault={state.faults.vectors} /></dd>
+      {embedder && (
+        <>
+          <dt>Embedder</dt>
+          <dd>
+            <code>{embedder.identity}</code>
+            {embedder.tenants_left > 0 && <p class="faint">The vectors of {plural(embedder.tenants_left, "tenant")} are still of another: <code>carrel reindex</code> moves them.</p>}
+          </dd>
+        </>
+      )}
       {has && <><dt>Redis</dt><dd>{sum(samples, "carrel_redis_up") ? <Status of="ready" /> : <span class="faint">none, or it does not answer</span>}</dd></>}
       {has && <><dt>Answers being streamed</dt><dd>{number(sum(samples, "carrel_open_streams"))}</dd></>}
       {has && <><dt>Usage not yet in SQL</dt><dd>{number(sum(samples, "carrel_usage_pending_events"))} events</dd></>}

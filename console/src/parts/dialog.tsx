@@ -15,6 +15,7 @@ export function Dialog({ title, onClose, side = false, children }: {
     const shown = dialog.current!;
     const before = document.activeElement as HTMLElement | null;
     shown.showModal();
+    shown.querySelector<HTMLElement>("input:not([type=checkbox]), select, textarea")?.focus();
     return () => {
       shown.close();
       before?.focus?.();

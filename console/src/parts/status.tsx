@@ -10,7 +10,7 @@ const TONES: Record<string, string> = {
   leftovers: "bad",
   suspended: "warn",
   queued: "idle",
-  miss: "idle",
+  ended: "idle",
 };
 
 /** A state, by a word and a mark beside it: never by a colour alone. */

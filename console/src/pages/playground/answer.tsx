@@ -70,7 +70,9 @@ export function AnswerView({ run, as, title }: { run: Run; as: string; title?: s
 }
 
 export function place(source: Source): string {
-  return [source.title, source.heading, source.page ? `page ${source.page}` : ""].filter(Boolean).join(" · ");
+  // The heading's path often begins with the title.
+  const heading = source.heading.startsWith(source.title) ? source.heading.slice(source.title.length).replace(/^ › /, "") : source.heading;
+  return [source.title, heading, source.page ? `page ${source.page}` : ""].filter(Boolean).join(" · ");
 }
 
 const CACHE: Record<Answer["cache"]["status"], string> = {

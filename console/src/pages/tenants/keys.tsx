@@ -12,6 +12,7 @@ import { Field, listOf, valueOf } from "../../parts/field";
 import { Empty, Failure } from "../../parts/notice";
 import { Section } from "../../parts/page";
 import { Secret } from "../../parts/secret";
+import { Status } from "../../parts/status";
 import { Table } from "../../parts/table";
 import { ago, at } from "../../text/format";
 import { TermsFields, budgetText, limitsText, termsOf } from "./terms";
@@ -39,7 +40,7 @@ export function Keys({ tenant }: { tenant: Tenant }): JSX.Element {
             { head: "Groups", cell: (each) => each.groups.join(", ") || <span class="faint">–</span>, isExtra: true },
             { head: "Limits, budget", cell: (each) => [limitsText(each.limits), budgetText(each.budget)].filter((said) => said !== "none").join("; ") || <span class="faint">the tenant’s</span>, isExtra: true },
             { head: "Last used", cell: (each) => (each.last_used_at ? ago(each.last_used_at) : "never"), isExtra: true },
-            { head: "Ends", cell: (each) => (each.expires_at ? at(each.expires_at) : "never") },
+            { head: "Ends", cell: (each) => (each.expires_at ? (isOver(each) ? <Status of="ended" /> : at(each.expires_at)) : "never") },
             {
               head: "",
               cell: (each) => (
@@ -75,6 +76,10 @@ export function Keys({ tenant }: { tenant: Tenant }): JSX.Element {
 
 function nameOf(key: Key): string {
   return key.name || `${key.prefix}…`;
+}
+
+function isOver(key: Key): boolean {
+  return key.expires_at !== null && new Date(key.expires_at).getTime() <= Date.now();
 }
 
 interface Done {

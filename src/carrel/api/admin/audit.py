@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from carrel.api import shapes
+from carrel.api.admin import shapes
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
 from carrel.domain.errors import InvalidRequest

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from carrel.api import shapes
+from carrel.api.admin import shapes
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
 from carrel.placement.embedders import tenants_by_embedder

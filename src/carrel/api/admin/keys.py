@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from carrel.api import shapes
+from carrel.api.admin import shapes
 from carrel.api.admin.terms import TermsBody, Text, budget_json, limits_json
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json

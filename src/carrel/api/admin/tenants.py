@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from carrel.api import shapes
+from carrel.api.admin import shapes
 from carrel.api.admin.erasures import shown
 from carrel.api.admin.terms import TermsBody, Text, budget_json, limits_json
 from carrel.api.dependencies import Admin, Opened
