@@ -75,6 +75,7 @@ bench-embedding: $(READY) ## questions a second, p99 and stalls of each embedder
 	@exec $(BIN)/python -m bench.micro.embedding $(ARGS)
 
 bench-quality: $(READY) ## retrieval, answers and refusals of the running product, on public data (20 minutes)
+	@UV_PROJECT_ENVIRONMENT=.venv scripts/uv sync --frozen --quiet --group bench
 	@exec $(BIN)/python -m bench.retrieval.report $(ARGS)
 
 check-quality: $(READY) ## hold quality against bench/retrieval/floors.json (3 minutes)

@@ -6,6 +6,7 @@ In CI a skip is a failure, so a missing service cannot hide behind a green run.
 import gc
 import os
 import secrets
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractContextManager
@@ -36,6 +37,9 @@ def pytest_configure() -> None:
     ours = [name for name in os.environ if name.startswith("CARREL_")]
     for name in [name for name in ours if not name.startswith("CARREL_TEST_")]:
         del os.environ[name]
+    # Started in a shell's background we ignore Ctrl-C, and so would every process of a test.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

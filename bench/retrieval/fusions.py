@@ -8,7 +8,7 @@ from bench.retrieval.datasets import Span, load_chunkeval, load_xquad
 from bench.retrieval.quality import chunks_found, documents_found
 
 from carrel.domain.ids import ChunkId
-from carrel.retrieval.fusion import alpha_for, fuse
+from carrel.retrieval.fusion import Fusion, fuse, fusion_for
 from carrel.vectors.store import Hits
 
 ALPHAS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 1.0)
@@ -34,7 +34,7 @@ async def measure(data: Path) -> dict[str, float]:
 
 def used() -> float:
     """The share that the product takes for the default embedder."""
-    return alpha_for("static:")
+    return fusion_for("static:").alpha
 
 
 def _search(corpus: Corpus, name: str, *, spans: bool):
@@ -55,7 +55,7 @@ def _search(corpus: Corpus, name: str, *, spans: bool):
 
 def _ranked(hits: Hits, name: str) -> list[ChunkId]:
     if name != "rrf":
-        return [hit.chunk_id for hit in fuse(hits, alpha=float(name))]
+        return [hit.chunk_id for hit in fuse(hits, Fusion(float(name)))]
     scores: dict[ChunkId, float] = {}
     for found in (hits.dense, hits.sparse):
         for rank, hit in enumerate(found, 1):

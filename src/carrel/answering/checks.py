@@ -93,12 +93,15 @@ class AnswerChecks:
         return len(self._waiting) if last or len(self._waiting) > _LONGEST_WAIT else None
 
     def _checked(self, text: str) -> str:
-        in_code = self._fenced or self._line.count("`") % 2 == 1
-        marked = text if in_code else self._with_supported_marks(text)
-        sources = range(1, len(self._passages) + 1) if in_code else self._cited
+        # A fenced block comes before what is said of it: any source's link may stand there.
+        marked = text if self._fenced else self._with_supported_marks(text)
+        sources = range(1, len(self._passages) + 1) if self._fenced else self._cited
         run = self._run()
         clean = without_foreign(
-            run + marked, {each for n in sources for each in self._addresses(n)}, in_code=in_code
+            run + marked,
+            {each for number in sources for each in self._addresses(number)},
+            in_code=self._line.removesuffix(run).count("`") % 2 == 1,
+            fenced=self._fenced,
         )
         if clean == run + marked:
             return marked

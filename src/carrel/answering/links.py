@@ -60,14 +60,17 @@ def spelled(address: str) -> str:
     return _SCHEME.sub("", plain).rstrip("/").casefold()
 
 
-def without_foreign(text: str, allowed: Iterable[str], *, in_code: bool = False) -> str:
+def without_foreign(
+    text: str, allowed: Iterable[str], *, in_code: bool = False, fenced: bool = False
+) -> str:
     """*text* without images, and without links to any but the *allowed* addresses (`spelled`).
 
     A link with a text of its own leaves that text; a bare one leaves `REMOVED`. HTML tags
-    that load or link something go, but for those *in_code*, which no one renders.
+    that load or link something go, but for those in code, which no one renders: *text* may begin
+    *in_code*, or be within a *fenced* block.
     """
     known = frozenset(allowed)
-    clean = _Cleaner(known, in_code=in_code)
+    clean = _Cleaner(known, in_code=in_code, fenced=fenced)
     for _ in range(_ROUNDS):
         again = _LINK.sub(clean, text)
         if again == text:
@@ -79,15 +82,16 @@ def without_foreign(text: str, allowed: Iterable[str], *, in_code: bool = False)
 class _Cleaner:
     """What is left of each link."""
 
-    def __init__(self, known: frozenset[str], *, in_code: bool) -> None:
+    def __init__(self, known: frozenset[str], *, in_code: bool, fenced: bool) -> None:
         self._known = known
         self._in_code = in_code
+        self._fenced = fenced
         self._by_kind: dict[str, Callable[[re.Match[str]], str]] = {
             "inline": self._inline,
             "shown": lambda link: link["alt"],
             "open": lambda link: link[0] if self._may(link["rest"]) else "]",
             "defined": self._defined,
-            "tag": lambda link: link[0] if in_code else " ",
+            "tag": self._tag,
             "auto": lambda link: link[0] if self._may(link["inside"]) else REMOVED,
             "address": self._address,
         }
@@ -95,6 +99,10 @@ class _Cleaner:
     def __call__(self, link: re.Match[str]) -> str:
         kind = next(name for name in self._by_kind if link[name] is not None)
         return self._by_kind[kind](link)
+
+    def _tag(self, link: re.Match[str]) -> str:
+        ticks = link.string.count("`", 0, link.start())
+        return link[0] if self._fenced or (ticks % 2 == 1) != self._in_code else " "
 
     def _may(self, target: str) -> bool:
         return spelled(target) in self._known
