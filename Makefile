@@ -9,9 +9,10 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 BIN := .venv/bin
 READY := .venv/.ready
+CONSOLE := src/carrel/console_dist/sources.sha256
 ARGS ?=
 
-.PHONY: help setup demo serve test isolation mutants check format bench bench-tenancy bench-gate bench-quality check-quality bench-embedding bench-cache bench-semantic bench-ingest chaos-ingest fuzz-parsers wheel clean
+.PHONY: help setup demo serve test isolation mutants console screenshots check format bench bench-tenancy bench-gate bench-quality check-quality bench-embedding bench-cache bench-semantic bench-ingest chaos-ingest fuzz-parsers wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,13 +23,17 @@ $(READY): uv.lock pyproject.toml scripts/setup
 	@scripts/setup
 	@touch $@
 
-demo: $(READY) ## two tenants, their documents, questions and cited answers; the server stays up
+$(CONSOLE): $(READY) $(shell find console -type f -not -path '*/node_modules/*')
+	@$(BIN)/python scripts/build_console.py
+	@touch $@
+
+demo: $(CONSOLE) ## two tenants, their documents, questions and cited answers; the server stays up
 	@exec $(BIN)/carrel demo $(ARGS)
 
-serve: $(READY) ## the server, on http://127.0.0.1:8080
+serve: $(CONSOLE) ## the server, on http://127.0.0.1:8080
 	@exec $(BIN)/carrel serve $(ARGS)
 
-test: $(READY) ## all tests, against real PostgreSQL and Redis that the run starts and stops
+test: $(CONSOLE) ## all tests, against real PostgreSQL, Redis and Chromium that the run starts and stops
 	@scripts/install_test_services
 	@exec $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
 
@@ -40,10 +45,16 @@ mutants: $(READY) ## remove each tenant predicate in turn: the tests must notice
 	@scripts/install_test_services
 	@exec $(BIN)/python -m scripts.mutants $(ARGS)
 
-check: $(READY) ## lint, formatting, types, layers
+console: $(CONSOLE) ## build the web console, unless its sources are those it was built from
+
+screenshots: $(CONSOLE) ## every page of the console, in both widths and both themes, into build/screenshots
+	@exec $(BIN)/python -m scripts.screenshots $(ARGS)
+
+check: $(CONSOLE) ## lint, formatting, types, layers
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/pyright
+	@$(BIN)/python scripts/build_console.py --check
 	@$(BIN)/lint-imports --no-logo
 
 format: $(READY) ## format the code and fix what the linter can
@@ -87,11 +98,11 @@ MINUTES ?= 30
 fuzz-parsers: $(READY) ## damaged documents to the parsers, for MINUTES=30
 	@exec $(BIN)/python scripts/fuzz_parsers.py $(MINUTES)
 
-wheel: $(READY) ## build dist/*.whl and check that it is whole
+wheel: $(CONSOLE) ## build dist/*.whl and check that it is whole
 	@rm -rf dist
 	@scripts/uv build --wheel --quiet
 	@$(BIN)/python scripts/check_wheel.py dist/*.whl
 
 clean: ## remove the environment, caches and builds; the data in .carrel stays
-	@rm -rf .venv dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv dist build console/node_modules src/carrel/console_dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -78,7 +78,7 @@ class Trees:
 
     def __init__(self, folder: Path, count: int) -> None:
         self._free: SimpleQueue[Path] = SimpleQueue()
-        skipped = shutil.ignore_patterns(".*", "__pycache__", "dist", "build", "*.egg-info")
+        skipped = shutil.ignore_patterns(".*", "__pycache__", "dist", "build", "node_modules")
         for number in range(count):
             tree = folder / f"tree{number}"
             shutil.copytree(ROOT, tree, ignore=skipped)

@@ -9,8 +9,17 @@ from carrel import __version__
 from carrel.api import errors, health
 from carrel.api.admin import audit, dead_jobs, embedder, erasures, keys, moves, tenants
 from carrel.api.admin import usage as admin_usage
+from carrel.api.console import files, session
 from carrel.api.middleware import RequestContext
-from carrel.api.native import bulk, document_progress, documents, feedback, query, usage
+from carrel.api.native import (
+    bulk,
+    chunks,
+    document_progress,
+    documents,
+    feedback,
+    query,
+    usage,
+)
 from carrel.api.openai import chat, models
 from carrel.services import open_services
 from carrel.settings import Settings, load_settings
@@ -24,6 +33,7 @@ ROUTERS = (
     bulk.router,
     document_progress.router,  # before those of documents, whose ids are paths
     documents.router,
+    chunks.router,
     usage.router,
     chat.router,
     models.router,
@@ -36,6 +46,8 @@ ROUTERS = (
     audit.router,
     admin_usage.router,
     health.router,
+    session.router,
+    files.router,
 )
 
 

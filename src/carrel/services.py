@@ -49,6 +49,7 @@ from carrel.resources import (
     open_redis,
     thresholds,
 )
+from carrel.retrieval.reading import Reader
 from carrel.retrieval.rerank import Reranking
 from carrel.retrieval.search import Retriever
 from carrel.settings import Settings
@@ -57,6 +58,7 @@ from carrel.tenancy.audit import OPERATOR, Actor, AuditLog
 from carrel.tenancy.authenticate import Authenticator
 from carrel.tenancy.keys import KeyStore
 from carrel.tenancy.last_use import LastUse
+from carrel.tenancy.sessions import Sessions
 from carrel.tenancy.store import TenantStore
 from carrel.usage.ledger import Ledger
 from carrel.vectors.store import VectorStore
@@ -81,6 +83,7 @@ class Services:
     authenticator: Authenticator
     tenants: TenantStore
     keys: KeyStore
+    sessions: Sessions
     moves: MoveStore
     erasures: ErasureReports
     audit: AuditLog
@@ -90,6 +93,7 @@ class Services:
     searches: Searches
     answers: AnswerStore | None
     similar: SimilarAnswers | None
+    reader: Reader
     pipeline: Pipeline
     ledger: Ledger
     gate: Gate
@@ -216,6 +220,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             stack.push_async_callback(similar.close)
         authenticator = open_authenticator(settings, database, last_use, redis)
         stack.push_async_callback(authenticator.close)
+        keys = KeyStore(database)
+        admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
         yield Services(
             settings=settings,
             database=database,
@@ -223,7 +229,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             embedder=embedder,
             authenticator=authenticator,
             tenants=TenantStore(database, embedder.identity),
-            keys=KeyStore(database),
+            keys=keys,
+            sessions=Sessions(keys, admin_key),
             moves=MoveStore(database, embedder.identity),
             erasures=ErasureReports(database),
             audit=AuditLog(database),
@@ -238,6 +245,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             searches=searches,
             answers=answers,
             similar=similar,
+            reader=Reader(database, homes),
             pipeline=Pipeline(
                 reuse=Reuse(answers, versions, setup=answer_setup(settings, embedder))
                 if answers

@@ -96,6 +96,7 @@ ROUTES = (
     Route("GET", "/v1/documents/{document_id}/events", "documents:read", 200, 404),
     # Nothing of it is under way.
     Route("POST", "/v1/documents/{document_id}/cancel", "documents:write", 409, 404),
+    Route("GET", "/v1/chunks", "documents:read", 200, 404, query=lambda i: {"document_id": i}),
     Route("GET", "/v1/usage", "usage:read", 200, 200, query=lambda i: {"tenant_id": i}),
     Route("DELETE", "/v1/documents/{document_id}", "documents:write", 204, 404),
     # From here on the attacker has documents that are named by the victim's ids.

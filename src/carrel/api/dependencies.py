@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
-from carrel.domain.errors import InsufficientScope, InvalidApiKey
+from carrel.api.console import cookie
+from carrel.domain.errors import InsufficientScope
 from carrel.domain.ids import KeyId, RequestId, TenantId
 from carrel.domain.key import Caller, Scope
 from carrel.domain.tenant import SemanticCache
@@ -38,7 +39,7 @@ async def _opened(request: Request) -> Services:
 
 
 class _Bearer(HTTPBearer):
-    """An API key or a token, whose caller may do something.
+    """An API key or a token, or the console's cookie, whose caller may do something.
 
     Both the credential, for the API's description, and its check, in one: each dependency
     of a route costs a request about 50 µs.
@@ -50,9 +51,8 @@ class _Bearer(HTTPBearer):
 
     async def caller(self, request: Request) -> Caller:
         credentials = await super().__call__(request)
-        if credentials is None:
-            raise InvalidApiKey("send an API key: Authorization: Bearer crl_…")
-        caller = await services_of(request).authenticator.authenticate(credentials.credentials)
+        secret = credentials.credentials if credentials else await cookie.credential(request)
+        caller = await services_of(request).authenticator.authenticate(secret)
         request.state.log = {"tenant_id": caller.tenant_id, "key_id": caller.key_id}
         return caller
 

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from carrel.api import shapes
 from carrel.api.dependencies import Opened
 from carrel.api.responses import Json
 from carrel.telemetry import metrics
@@ -15,7 +16,11 @@ async def livez() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz", summary="Accepting work, or 503 with what is missing")
+@router.get(
+    "/readyz",
+    summary="Accepting work, or 503 with what is missing",
+    response_model=shapes.Readiness,
+)
 async def readyz(services: Opened) -> Response:
     faults = await services.faults()
     body = {"status": "ready" if not faults else "not ready", "faults": faults}

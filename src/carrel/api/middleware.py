@@ -80,8 +80,11 @@ class _Exchange:
             self._status = message["status"]
             headers = list(message.get("headers", []))
             headers.append((b"x-request-id", self.request_id.encode()))
-            if ticket := self._scope["state"].get("ticket"):
+            state = self._scope["state"]
+            if ticket := state.get("ticket"):
                 headers += allowances.headers(ticket)
+            if state.get("is_session") and not any(name == b"cache-control" for name, _ in headers):
+                headers.append((b"cache-control", b"no-store"))
             message = {**message, "headers": headers}
         await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body"):

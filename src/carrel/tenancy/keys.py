@@ -98,6 +98,17 @@ class KeyStore:
                 await _record(connection, OPERATOR, "key.revoke", _key(row))
             return await _insert_admin(connection)
 
+    async def first_admin_hash(self) -> str | None:
+        """The hash of the first admin key ever made here, revoked or not; None: there is none."""
+        query = (
+            select(keys.c.secret_hash)
+            .where(keys.c.tenant_id.is_(None))
+            .order_by(keys.c.created_at, keys.c.id)
+            .limit(1)
+        )
+        rows = await self._database.fetch(query)
+        return rows[0].secret_hash if rows else None
+
     async def of_tenant(self, tenant_id: TenantId) -> list[Key]:
         """The tenant's keys that are not revoked, oldest first."""
         query = (

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from carrel.api.admin import shapes
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
 from carrel.domain.errors import InvalidRequest
@@ -15,7 +16,7 @@ from carrel.domain.ids import TenantId
 router = APIRouter(prefix="/admin/audit", tags=["admin"])
 
 
-@router.get("", summary="What administrators did, newest first")
+@router.get("", summary="What administrators did, newest first", response_model=shapes.AuditPage)
 async def entries(
     admin: Admin,
     services: Opened,

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from carrel.api.admin import shapes
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
 from carrel.placement.embedders import tenants_by_embedder
@@ -10,7 +11,11 @@ from carrel.placement.embedders import tenants_by_embedder
 router = APIRouter(prefix="/admin/embedder", tags=["admin"])
 
 
-@router.get("", summary="The embedder, and how many tenants' vectors are of which")
+@router.get(
+    "",
+    summary="The embedder, and how many tenants' vectors are of which",
+    response_model=shapes.Embedder,
+)
 async def get(admin: Admin, services: Opened) -> Response:
     counts = await tenants_by_embedder(services.database)
     identity = services.embedder.identity

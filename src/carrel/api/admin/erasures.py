@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from carrel.api.admin import shapes
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
 from carrel.domain.ids import ErasureId, TenantId
@@ -13,7 +14,7 @@ from carrel.erasure.reports import Erasure
 router = APIRouter(prefix="/admin/erasures", tags=["admin"])
 
 
-@router.get("", summary="Reports of erasures, newest first")
+@router.get("", summary="Reports of erasures, newest first", response_model=shapes.ErasurePage)
 async def list_erasures(
     admin: Admin,
     services: Opened,
@@ -37,7 +38,7 @@ async def list_erasures(
     )
 
 
-@router.get("/{erasure_id}", summary="One report")
+@router.get("/{erasure_id}", summary="One report", response_model=shapes.Erasure)
 async def get(erasure_id: str, admin: Admin, services: Opened) -> Response:
     return Json(shown(await services.erasures.get(ErasureId(erasure_id))))
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from carrel.api.admin import shapes
 from carrel.api.admin.terms import TermsBody, Text, budget_json, limits_json
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
@@ -54,7 +55,12 @@ class Rotation(BaseModel):
     overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS)] = 86_400
 
 
-@router.post("/tenants/{tenant_id}/keys", status_code=201, summary="Make a key of a tenant")
+@router.post(
+    "/tenants/{tenant_id}/keys",
+    status_code=201,
+    summary="Make a key of a tenant",
+    response_model=shapes.NewKey,
+)
 async def create(tenant_id: str, body: NewKeyBody, admin: Admin, services: Opened) -> Response:
     made = await services.keys.create(
         TenantId(tenant_id),
@@ -69,13 +75,19 @@ async def create(tenant_id: str, body: NewKeyBody, admin: Admin, services: Opene
     return Json({**_key(made.key), "secret": made.secret}, status_code=201)
 
 
-@router.get("/tenants/{tenant_id}/keys", summary="The keys of a tenant")
+@router.get(
+    "/tenants/{tenant_id}/keys", summary="The keys of a tenant", response_model=shapes.KeyList
+)
 async def list_keys(tenant_id: str, admin: Admin, services: Opened) -> Response:
     tenant = await services.tenants.get(TenantId(tenant_id))
     return Json({"data": [_key(each) for each in await services.keys.of_tenant(tenant.id)]})
 
 
-@router.patch("/keys/{key_id}", summary="Change a key's name, scopes, groups, limits or expiry")
+@router.patch(
+    "/keys/{key_id}",
+    summary="Change a key's name, scopes, groups, limits or expiry",
+    response_model=shapes.Key,
+)
 async def change(key_id: str, body: KeyChange, admin: Admin, services: Opened) -> Response:
     key = await services.keys.change(
         KeyId(key_id),
@@ -91,7 +103,12 @@ async def change(key_id: str, body: KeyChange, admin: Admin, services: Opened) -
     return Json(_key(key))
 
 
-@router.post("/keys/{key_id}/rotate", status_code=201, summary="Make a key in the place of another")
+@router.post(
+    "/keys/{key_id}/rotate",
+    status_code=201,
+    summary="Make a key in the place of another",
+    response_model=shapes.NewKey,
+)
 async def rotate(
     key_id: str, admin: Admin, services: Opened, body: Rotation | None = None
 ) -> Response:

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
+from carrel.api.admin import shapes
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
 from carrel.domain.ids import MoveId, TenantId
@@ -28,6 +29,7 @@ class NewMove(BaseModel):
     "",
     status_code=202,
     summary="Move a tenant to a tier, and to the embedder",
+    response_model=shapes.Move,
 )
 async def start(tenant_id: str, body: NewMove, admin: Admin, services: Opened) -> Response:
     services.check_tier(body.isolation, body.server)
@@ -39,13 +41,17 @@ async def start(tenant_id: str, body: NewMove, admin: Admin, services: Opened) -
     return Json(_shown(move), status_code=202)
 
 
-@router.get("", summary="A tenant's moves, newest first")
+@router.get("", summary="A tenant's moves, newest first", response_model=shapes.MoveList)
 async def list_moves(tenant_id: str, admin: Admin, services: Opened) -> Response:
     tenant = await services.tenants.get(TenantId(tenant_id))
     return Json({"data": [_shown(each) for each in await services.moves.list(tenant.id)]})
 
 
-@router.get("/{move_id}", summary="One move: how far it is, and what was compared")
+@router.get(
+    "/{move_id}",
+    summary="One move: how far it is, and what was compared",
+    response_model=shapes.Move,
+)
 async def get(tenant_id: str, move_id: str, admin: Admin, services: Opened) -> Response:
     return Json(_shown(await services.moves.get(TenantId(tenant_id), MoveId(move_id))))
 

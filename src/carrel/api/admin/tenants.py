@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
+from carrel.api.admin import shapes
 from carrel.api.admin.erasures import shown
 from carrel.api.admin.terms import TenantTermsBody, Text, budget_json, limits_json, quotas_json
 from carrel.api.dependencies import Admin, Opened
@@ -34,7 +35,7 @@ class TenantChange(TenantTermsBody):
     semantic_cache: SemanticCache | None = None
 
 
-@router.post("", status_code=201, summary="Make a tenant")
+@router.post("", status_code=201, summary="Make a tenant", response_model=shapes.Tenant)
 async def create(body: NewTenant, admin: Admin, services: Opened) -> Response:
     services.check_tier(body.isolation, body.server)
     tenant = await services.tenants.create(
@@ -49,17 +50,21 @@ async def create(body: NewTenant, admin: Admin, services: Opened) -> Response:
     return Json(_tenant(tenant), status_code=201)
 
 
-@router.get("", summary="All tenants")
+@router.get("", summary="All tenants", response_model=shapes.TenantList)
 async def list_tenants(admin: Admin, services: Opened) -> Response:
     return Json({"data": [_tenant(each) for each in await services.tenants.list()]})
 
 
-@router.get("/{tenant_id}", summary="One tenant")
+@router.get("/{tenant_id}", summary="One tenant", response_model=shapes.Tenant)
 async def get(tenant_id: str, admin: Admin, services: Opened) -> Response:
     return Json(_tenant(await services.tenants.get(TenantId(tenant_id))))
 
 
-@router.patch("/{tenant_id}", summary="Rename or suspend a tenant, or set its limits and budget")
+@router.patch(
+    "/{tenant_id}",
+    summary="Rename or suspend a tenant, or set its limits and budget",
+    response_model=shapes.Tenant,
+)
 async def change(tenant_id: str, body: TenantChange, admin: Admin, services: Opened) -> Response:
     tenant = await services.tenants.change(
         TenantId(tenant_id),

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from carrel.api import shapes
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.native.usage import Period, report
 from carrel.domain.ids import TenantId
@@ -22,12 +23,20 @@ class GroupedPeriod(Period):
 Asked = Annotated[GroupedPeriod, Query()]
 
 
-@router.get("/usage", summary="Requests, tokens and cost of all tenants, by hour or day")
+@router.get(
+    "/usage",
+    summary="Requests, tokens and cost of all tenants, by hour or day",
+    response_model=shapes.UsageReport,
+)
 async def usage_of_all(admin: Admin, services: Opened, asked: Asked) -> Response:
     return await report(services, None, asked, asked.group_by)
 
 
-@router.get("/tenants/{tenant_id}/usage", summary="Requests, tokens and cost of one tenant")
+@router.get(
+    "/tenants/{tenant_id}/usage",
+    summary="Requests, tokens and cost of one tenant",
+    response_model=shapes.UsageReport,
+)
 async def usage_of_one(tenant_id: str, admin: Admin, services: Opened, asked: Asked) -> Response:
     tenant = await services.tenants.get(TenantId(tenant_id))
     return await report(services, tenant.id, asked, asked.group_by)

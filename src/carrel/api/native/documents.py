@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
-from carrel.api import wire
+from carrel.api import shapes, wire
 from carrel.api.dependencies import MayReadDocuments, MayWriteDocuments, Opened
 from carrel.api.responses import Json
 from carrel.domain.document import Document
@@ -68,6 +68,7 @@ _UPLOAD_SCHEMA: dict[str, Any] = {
     status_code=202,
     summary="Upload a file, a text or a URL; the same id again makes a new version",
     openapi_extra=_UPLOAD_SCHEMA,
+    response_model=shapes.Document,
 )
 async def upload(
     request: Request,
@@ -114,7 +115,7 @@ async def upload(
     return Json(wire.document(document), status_code=202)
 
 
-@router.get("", summary="The tenant's documents, oldest first")
+@router.get("", summary="The tenant's documents, oldest first", response_model=shapes.DocumentPage)
 async def list_documents(
     caller: MayReadDocuments,
     services: Opened,
@@ -135,7 +136,9 @@ async def list_documents(
     )
 
 
-@router.get("/{document_id:path}", summary="One document, with its progress")
+@router.get(
+    "/{document_id:path}", summary="One document, with its progress", response_model=shapes.Document
+)
 async def get_document(
     document_id: str, caller: MayReadDocuments, services: Opened, wait: Wait = 0
 ) -> Response:

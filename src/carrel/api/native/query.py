@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from carrel.answering.events import Done, Event, Restart, Sources
 from carrel.answering.question import Question
-from carrel.api import wire
+from carrel.api import shapes, wire
 from carrel.api.answering import ask, collect, following, log_content, stages_of
 from carrel.api.dependencies import MayAsk, MaySearch, TenantCaller, services_of
 from carrel.api.direct import Direct
@@ -56,7 +56,11 @@ class SearchBody(BaseModel):
     filter: dict[str, Any] | None = None
 
 
-@router.post("/query", summary="Ask; the answer cites its sources, streamed or whole")
+@router.post(
+    "/query",
+    summary="Ask; the answer cites its sources, streamed or whole",
+    response_model=shapes.Answer,
+)
 async def query(body: QueryBody, request: Request, caller: MayAsk) -> Response:
     services = services_of(request)
     if body.model not in (None, *services.models):
@@ -83,7 +87,7 @@ async def query(body: QueryBody, request: Request, caller: MayAsk) -> Response:
     return Json(wire.answer(answer))
 
 
-@router.post("/search", summary="The passages that match best")
+@router.post("/search", summary="The passages that match best", response_model=shapes.Hits)
 async def search(body: SearchBody, request: Request, caller: MaySearch) -> Response:
     retrieval = await services_of(request).searches.search(
         caller.tenant_id,

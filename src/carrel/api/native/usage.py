@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from carrel.api import shapes
 from carrel.api.dependencies import MayReadUsage, Opened
 from carrel.api.responses import Json
 from carrel.api.wire import usd
@@ -27,7 +28,9 @@ class Period(BaseModel):
     bucket: BucketSize = "day"
 
 
-@router.get("/usage", summary="Requests, tokens and cost by hour or day")
+@router.get(
+    "/usage", summary="Requests, tokens and cost by hour or day", response_model=shapes.UsageReport
+)
 async def usage(
     caller: MayReadUsage, services: Opened, period: Annotated[Period, Query()]
 ) -> Response:

@@ -1,0 +1,142 @@
+// How the server is: its parts, how long requests take, moves and erasures.
+
+import type { JSX } from "preact";
+import { call } from "../api/call";
+import { type Sample, metrics, quantile, sum } from "../api/metrics";
+import type { Embedder, Erasure, Move, Readiness } from "../api/schema";
+import { useLoad } from "../load";
+import { Button } from "../parts/button";
+import { Empty, Failure } from "../parts/notice";
+import { Page, Section } from "../parts/page";
+import { Status } from "../parts/status";
+import { Table } from "../parts/table";
+import { ago, number, plural, seconds } from "../text/format";
+import { MoveTable } from "./tenants/moves";
+
+const ASKED_FOR_MOVES = 100;
+
+export function Operations(): JSX.Element {
+  const state = useLoad("readiness", readiness);
+  const measured = useLoad("metrics", metrics);
+  const embedder = useLoad("embedder", () => call("GET /admin/embedder"));
+  const tenants = useLoad("tenants", async () => (await call("GET /admin/tenants")).data);
+  const moves = useLoad(`moves ${tenants.data?.length}`, () => recentMoves(tenants.data?.map((each) => each.id) ?? []));
+  const erasures = useLoad("erasures", async () => (await call("GET /admin/erasures")).data);
+  const names = new Map(tenants.data?.map((each) => [each.id, each.name]));
+  const reload = () => {
+    for (const each of [state, measured, embedder, tenants, moves, erasures]) void each.reload();
+  };
+  return (
+    <Page title="Operations" lead="The server’s parts, and what it is working on." actions={<Button onClick={reload}>Refresh</Button>}>
+      <Section title="Health">
+        <Failure error={state.error} />
+        {state.data && <Parts state={state.data} samples={measured.data ?? []} embedder={embedder.data} />}
+      </Section>
+      <Section title="Requests to this process">
+        <Failure error={measured.error} />
+        {measured.data && <Requests samples={measured.data} />}
+      </Section>
+      <Section title="Moves">
+        <Failure error={moves.error} />
+        {moves.data?.length === 0 && <Empty title="No moves"><p>A tenant is moved to another isolation tier from its page.</p></Empty>}
+        {moves.data && moves.data.length > 0 && <MoveTable moves={moves.data} names={names} />}
+      </Section>
+      <Section title="Erasures">
+        <Failure error={erasures.error} />
+        {erasures.data?.length === 0 && <Empty title="Nothing was erased yet"><p>Each deleted document or tenant leaves a report of what was there, and what a sweep found after.</p></Empty>}
+        {erasures.data && erasures.data.length > 0 && <Erasures of={erasures.data} names={names} />}
+      </Section>
+    </Page>
+  );
+}
+
+/** Also of a server that is not ready, which answers 503 with what is missing. */
+async function readiness(): Promise<Readiness> {
+  const response = await fetch("/readyz");
+  return (await response.json()) as Readiness;
+}
+
+async function recentMoves(tenants: string[]): Promise<Move[]> {
+  const asked = tenants.slice(-ASKED_FOR_MOVES);
+  const lists = await Promise.all(asked.map(async (id) => (await call("GET /admin/tenants/{tenant_id}/moves", { path: { tenant_id: id } })).data));
+  return lists.flat().sort((one, other) => other.created_at.localeCompare(one.created_at)).slice(0, 50);
+}
+
+function Parts({ state, samples, embedder }: { state: Readiness; samples: Sample[]; embedder: Embedder | undefined }): JSX.Element {
+  const has = samples.length > 0;
+  const alarms = sum(samples, "carrel_isolation_violations_total") + sum(samples, "carrel_usage_lost_events_total");
+  return (
+    <dl class="facts">
+      <dt>Server</dt><dd><Status of={state.status} /></dd>
+      <dt>Database</dt><dd><Part fault={state.faults.database} /></dd>
+      <dt>Vectors</dt><dd><Part fault={state.faults.vectors} /></dd>
+      {embedder && (
+        <>
+          <dt>Embedder</dt>
+          <dd>
+            <code>{embedder.identity}</code>
+            {embedder.tenants_left > 0 && <p class="faint">The vectors of {plural(embedder.tenants_left, "tenant")} are still of another: <code>carrel reindex</code> moves them.</p>}
+          </dd>
+        </>
+      )}
+      {has && <><dt>Redis</dt><dd>{sum(samples, "carrel_redis_up") ? <Status of="ready" /> : <span class="faint">none, or it does not answer</span>}</dd></>}
+      {has && <><dt>Answers being streamed</dt><dd>{number(sum(samples, "carrel_open_streams"))}</dd></>}
+      {has && <><dt>Usage not yet in SQL</dt><dd>{number(sum(samples, "carrel_usage_pending_events"))} events</dd></>}
+      {has && <><dt>Alarms</dt><dd>{alarms ? <Status of="failed" /> : "none"}<span class="faint"> (isolation, lost usage)</span></dd></>}
+    </dl>
+  );
+}
+
+function Part({ fault }: { fault: string | undefined }): JSX.Element {
+  return fault ? <><Status of="failed" /><p class="reason">{fault}</p></> : <Status of="ready" />;
+}
+
+const HTTP = "carrel_http_request_seconds";
+
+function Requests({ samples }: { samples: Sample[] }): JSX.Element {
+  const routes = [...new Set(samples.filter((each) => each.name === `${HTTP}_count`).map((each) => each.labels.route!))];
+  const api = routes.filter((route) => route.startsWith("/v1") || route.startsWith("/admin"));
+  const within = (route: string, share: number) => {
+    const bound = quantile(samples, HTTP, { route }, share);
+    return bound === null ? "–" : bound === Infinity ? "> 60 s" : `≤ ${seconds(bound * 1000)}`;
+  };
+  const failed = (route: string) =>
+    samples.filter((each) => each.name === "carrel_http_requests_total" && each.labels.route === route && each.labels.status!.startsWith("5")).reduce((total, each) => total + each.value, 0);
+  if (!api.length) return <Empty title="No requests yet" />;
+  return (
+    <>
+      <p class="faint">Since it started, to the end of each response. Several processes each count their own: Prometheus adds them up from <code>/metrics</code>.</p>
+      <Table
+        label="Requests by route"
+        rows={api.sort()}
+        keyOf={(route) => route}
+        columns={[
+          { head: "Route", cell: (route) => <code>{route}</code> },
+          { head: "Requests", cell: (route) => number(sum(samples, `${HTTP}_count`, { route })), isNumber: true },
+          { head: "Failed", cell: (route) => number(failed(route)), isNumber: true },
+          { head: "Half", cell: (route) => within(route, 0.5), isNumber: true },
+          { head: "95%", cell: (route) => within(route, 0.95), isNumber: true },
+          { head: "99%", cell: (route) => within(route, 0.99), isNumber: true },
+        ]}
+      />
+    </>
+  );
+}
+
+function Erasures({ of, names }: { of: Erasure[]; names: Map<string, string> }): JSX.Element {
+  const figures = (found: Record<string, number>) => Object.entries(found).map(([place, count]) => `${number(count)} ${place}`).join(", ") || "–";
+  return (
+    <Table
+      label="Erasures"
+      rows={of}
+      keyOf={(each) => each.id}
+      columns={[
+        { head: "Of", cell: (each) => <>{names.get(each.tenant_id) ?? <code>{each.tenant_id}</code>}{each.document_id && <><br /><code class="faint">{each.document_id}</code></>}</> },
+        { head: "Status", cell: (each) => <Status of={each.status} /> },
+        { head: "There was", cell: (each) => figures(each.found) },
+        { head: "Left", cell: (each) => figures(each.left), isExtra: true },
+        { head: "Begun", cell: (each) => ago(each.created_at), isExtra: true },
+      ]}
+    />
+  );
+}

@@ -1,0 +1,145 @@
+"""What administrators' responses look like, for the OpenAPI document; see `carrel.api.shapes`."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from carrel.api.shapes import Page, Shape
+from carrel.domain.key import Scope
+from carrel.domain.tenant import BudgetPeriod, Isolation, OnOutage
+from carrel.erasure.reports import ErasureStatus
+from carrel.placement.moves import MoveStatus
+
+
+class Limits(Shape):
+    """Limits of a tenant or a key; null: none."""
+
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    concurrent_requests: int | None
+
+
+class Budget(Shape):
+    """What may be spent in a period."""
+
+    usd: str
+    period: BudgetPeriod
+    on_outage: OnOutage
+
+
+class Tenant(Shape):
+    """A tenant."""
+
+    id: str
+    name: str
+    isolation: Isolation
+    server: str | None
+    embedder: str
+    limits: Limits
+    budget: Budget | None
+    status: Literal["active", "suspended", "erasing"]
+    log_content: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class TenantList(Shape):
+    """All tenants."""
+
+    data: list[Tenant]
+
+
+class Key(Shape):
+    """A key, without its secret."""
+
+    id: str
+    tenant_id: str | None
+    name: str
+    prefix: str
+    scopes: list[Scope]
+    groups: list[str]
+    limits: Limits
+    budget: Budget | None
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    created_at: datetime
+    replaced_by: str | None
+
+
+class NewKey(Key):
+    """A key just made; the secret is shown this once."""
+
+    secret: str
+
+
+class KeyList(Shape):
+    """The keys of a tenant."""
+
+    data: list[Key]
+
+
+class Move(Shape):
+    """A tenant's move to another tier or embedder."""
+
+    id: str
+    tenant_id: str
+    isolation: Isolation
+    server: str | None
+    embedder: str
+    status: MoveStatus
+    progress: float
+    report: dict[str, Any]
+    error: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class MoveList(Shape):
+    """A tenant's moves, newest first."""
+
+    data: list[Move]
+
+
+class Erasure(Shape):
+    """What was erased, and what a sweep found of it afterwards."""
+
+    id: str
+    tenant_id: str
+    document_id: str | None
+    status: ErasureStatus
+    found: dict[str, int]
+    left: dict[str, int]
+    created_at: datetime
+    updated_at: datetime
+
+
+class ErasurePage(Page):
+    """Some reports of erasures, newest first."""
+
+    data: list[Erasure]
+
+
+class AuditEntry(Shape):
+    """What an administrator did."""
+
+    id: str
+    at: datetime
+    actor: str
+    action: str
+    target: str
+    tenant_id: str | None
+    details: dict[str, Any]
+    request_id: str | None
+
+
+class AuditPage(Page):
+    """Some entries of the audit log, newest first."""
+
+    data: list[AuditEntry]
+
+
+class Embedder(Shape):
+    """The embedder, and how many tenants' vectors are of which."""
+
+    identity: str
+    tenants: dict[str, int]
+    tenants_left: int
