@@ -64,6 +64,7 @@ export interface ChatBody {
   max_tokens?: number | null;
   max_completion_tokens?: number | null;
   n?: number | null;
+  cache?: "use" | "bypass" | "refresh";
 }
 
 export interface ChatMessage {
@@ -146,6 +147,11 @@ export interface ErasurePage {
   data: Erasure[];
 }
 
+export interface FeedbackBody {
+  id: string;
+  rating: "positive" | "negative";
+}
+
 export interface HTTPValidationError {
   detail?: ValidationError[];
 }
@@ -170,8 +176,8 @@ export interface Key {
 }
 
 export interface KeyChange {
-  limits?: LimitsBody | null;
   budget?: BudgetBody | null;
+  limits?: LimitsBody | null;
   name?: string | null;
   scopes?: ("query" | "search" | "documents:read" | "documents:write" | "usage:read")[] | null;
   groups?: string[] | null;
@@ -229,8 +235,8 @@ export interface NewKey {
 }
 
 export interface NewKeyBody {
-  limits?: LimitsBody | null;
   budget?: BudgetBody | null;
+  limits?: LimitsBody | null;
   name?: string;
   scopes?: ("query" | "search" | "documents:read" | "documents:write" | "usage:read")[] | null;
   groups?: string[];
@@ -243,8 +249,8 @@ export interface NewMove {
 }
 
 export interface NewTenant {
-  limits?: LimitsBody | null;
   budget?: BudgetBody | null;
+  limits?: TenantLimitsBody | null;
   name: string;
   isolation?: "shared" | "collection" | "dedicated";
   server?: string | null;
@@ -298,20 +304,44 @@ export interface Tenant {
   isolation: "shared" | "collection" | "dedicated";
   server: string | null;
   embedder: string;
-  limits: Limits;
+  limits: TenantLimits;
   budget: Budget | null;
   status: "active" | "suspended" | "erasing";
   log_content: boolean;
+  semantic_cache: "off" | "strict" | "relaxed";
   created_at: string;
   updated_at: string;
 }
 
 export interface TenantChange {
-  limits?: LimitsBody | null;
   budget?: BudgetBody | null;
+  limits?: TenantLimitsBody | null;
   name?: string | null;
   status?: "active" | "suspended" | null;
   log_content?: boolean | null;
+  semantic_cache?: "off" | "strict" | "relaxed" | null;
+}
+
+export interface TenantLimits {
+  requests_per_minute: number | null;
+  tokens_per_minute: number | null;
+  concurrent_requests: number | null;
+  documents?: number | null;
+  bytes?: number | null;
+  chunks?: number | null;
+  queued_documents?: number | null;
+  concurrent_documents?: number | null;
+}
+
+export interface TenantLimitsBody {
+  requests_per_minute?: number | null;
+  tokens_per_minute?: number | null;
+  concurrent_requests?: number | null;
+  documents?: number | null;
+  bytes?: number | null;
+  chunks?: number | null;
+  queued_documents?: number | null;
+  concurrent_documents?: number | null;
 }
 
 export interface TenantList {
@@ -354,6 +384,10 @@ export interface ValidationError {
 export interface Routes {
   "POST /v1/query": { query: undefined; body: QueryBody; response: Answer };
   "POST /v1/search": { query: undefined; body: SearchBody; response: Hits };
+  "POST /v1/feedback": { query: undefined; body: FeedbackBody; response: unknown };
+  "POST /v1/documents/bulk": { query: undefined; body: undefined; response: unknown };
+  "GET /v1/documents/{document_id}/events": { query: undefined; body: undefined; response: unknown };
+  "POST /v1/documents/{document_id}/cancel": { query: undefined; body: undefined; response: unknown };
   "POST /v1/documents": { query: { wait?: number; }; body: Record<string, unknown>; response: Document };
   "GET /v1/documents": { query: { limit?: number; after?: string | null; }; body: undefined; response: DocumentPage };
   "GET /v1/documents/{document_id}": { query: { wait?: number; }; body: undefined; response: Document };
@@ -368,11 +402,14 @@ export interface Routes {
   "GET /admin/tenants/{tenant_id}": { query: undefined; body: undefined; response: Tenant };
   "PATCH /admin/tenants/{tenant_id}": { query: undefined; body: TenantChange; response: Tenant };
   "DELETE /admin/tenants/{tenant_id}": { query: { wait?: number; }; body: undefined; response: unknown };
+  "DELETE /admin/tenants/{tenant_id}/cache": { query: undefined; body: undefined; response: unknown };
   "POST /admin/tenants/{tenant_id}/moves": { query: undefined; body: NewMove; response: Move };
   "GET /admin/tenants/{tenant_id}/moves": { query: undefined; body: undefined; response: MoveList };
   "GET /admin/tenants/{tenant_id}/moves/{move_id}": { query: undefined; body: undefined; response: Move };
   "GET /admin/erasures": { query: { tenant_id?: string | null; limit?: number; after?: string | null; }; body: undefined; response: ErasurePage };
   "GET /admin/erasures/{erasure_id}": { query: undefined; body: undefined; response: Erasure };
+  "GET /admin/dead-jobs": { query: { tenant_id?: string | null; limit?: number; after?: string | null; }; body: undefined; response: unknown };
+  "POST /admin/dead-jobs/{job_id}/retry": { query: undefined; body: undefined; response: unknown };
   "GET /admin/embedder": { query: undefined; body: undefined; response: Embedder };
   "POST /admin/tenants/{tenant_id}/keys": { query: undefined; body: NewKeyBody; response: NewKey };
   "GET /admin/tenants/{tenant_id}/keys": { query: undefined; body: undefined; response: KeyList };

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from carrel.api.shapes import Page, Shape
 from carrel.domain.key import Scope
-from carrel.domain.tenant import BudgetPeriod, Isolation, OnOutage
+from carrel.domain.tenant import BudgetPeriod, Isolation, OnOutage, SemanticCache
 from carrel.erasure.reports import ErasureStatus
 from carrel.placement.moves import MoveStatus
 
@@ -16,6 +16,16 @@ class Limits(Shape):
     requests_per_minute: int | None
     tokens_per_minute: int | None
     concurrent_requests: int | None
+
+
+class TenantLimits(Limits):
+    """Limits of a tenant, and those of its quotas that are set."""
+
+    documents: int | None = None
+    bytes: int | None = None
+    chunks: int | None = None
+    queued_documents: int | None = None
+    concurrent_documents: int | None = None
 
 
 class Budget(Shape):
@@ -34,10 +44,11 @@ class Tenant(Shape):
     isolation: Isolation
     server: str | None
     embedder: str
-    limits: Limits
+    limits: TenantLimits
     budget: Budget | None
     status: Literal["active", "suspended", "erasing"]
     log_content: bool
+    semantic_cache: SemanticCache
     created_at: datetime
     updated_at: datetime
 
