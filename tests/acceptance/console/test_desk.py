@@ -101,11 +101,12 @@ def test_a_question_is_copied_as_code(desk: Page, server: Server) -> None:
         assert expected in copied
         assert "CARREL_API_KEY" in copied
         assert "crl_" not in copied
+        expect(desk.get_by_text("Copied", exact=True)).to_have_count(0)  # it is said for a while
 
 
 def test_a_stopped_answer_says_so(desk: Page, upstream: Upstream) -> None:
     upstream.text, upstream.pause_seconds = "Word " * 400, 0.05
-    ask(desk)
+    ask(desk, "How long do the refunds take?")  # none that was answered before
     expect(desk.locator(".answer-text")).to_contain_text("Word")
     desk.get_by_role("button", name="Stop").click()
     expect(desk.get_by_text("Stopped.")).to_be_visible()

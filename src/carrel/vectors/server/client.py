@@ -34,7 +34,8 @@ _SERVICE_CONFIG: dict[str, object] = {
                 "initialBackoff": "0.05s",
                 "maxBackoff": "0.2s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                # A server that is going down cancels what it has in hand.
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ],
