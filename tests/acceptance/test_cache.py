@@ -143,13 +143,12 @@ async def test_a_changed_document_is_answered_from_anew(acme: Client, upstream: 
 
 
 async def test_another_documents_change_leaves_the_answer(acme: Client, upstream: Simulator):
-    first = await ask(acme)
+    first = await ask(acme, top_k=1)
     await put(acme, "parking", "The car park opens at seven in the morning.")
-    again = await ask(acme)
-    if "parking" not in {each["document_id"] for each in again["sources"]}:
+    for _ in range(2):  # searched for again the first time, and then known to hold
+        again = await ask(acme, top_k=1)
         assert (again["cache"]["status"], again["id"]) == ("exact", first["id"])
-        assert (await ask(acme))["cache"]["status"] == "exact"
-    assert "30 days" in str(again["sources"])
+    assert upstream.stats.requests == 1
 
 
 async def test_a_deleted_documents_answer_is_gone_at_once(acme: Client, upstream: Simulator):
@@ -301,7 +300,7 @@ async def test_what_means_the_same_is_answered_anew_once_the_document_changed(
 async def test_a_bad_answer_is_not_given_to_what_means_the_same_either(
     wishing: Client, upstream: Simulator
 ):
-    first = await ask(wishing)
+    await ask(wishing)
     first = await until_remembered(wishing)
     body = {"id": first["id"], "rating": "negative"}
     assert (await wishing.post("/v1/feedback", body))[0] == 204
