@@ -37,6 +37,9 @@ from carrel.cli.wire import (
     UsageReport,
 )
 
+# What was printed can't be taken back.
+BEGINS_AGAIN = "\n\nA server was lost. The answer begins again:\n\n"
+
 
 class Client(Connection):
     """What one key may do on one server; use it as an async context manager."""
@@ -64,6 +67,8 @@ class Client(Connection):
                     yield self.decode(event.data, Sources)
                 elif event.event == "delta":
                     yield self.decode(event.data, Delta)
+                elif event.event == "restart":
+                    yield Delta(BEGINS_AGAIN)
                 elif event.event == "done":
                     yield self.decode(event.data, Answer)
                     return

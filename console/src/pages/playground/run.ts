@@ -38,7 +38,8 @@ export async function follow(question: QueryBody, as: string | undefined, show: 
   const spent = () => performance.now() - began;
   show(run);
   const listener = {
-    onSources: (sources: Source[]) => change({ sources, sourcesAfter: spent() }),
+    // They come once more, if the server that wrote for everyone was lost: the text begins again.
+    onSources: (sources: Source[]) => change({ sources, text: "", sourcesAfter: spent() }),
     onText: (text: string) => change({ text: run.text + text, textAfter: run.textAfter ?? spent() }),
   };
   try {
