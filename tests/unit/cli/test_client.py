@@ -4,7 +4,7 @@ from contextlib import aclosing
 import pytest
 from tests.unit.cli.fake import refusal
 
-from carrel.cli.client import Client
+from carrel.cli.client import BEGINS_AGAIN, Client
 from carrel.cli.exchange import follow
 from carrel.cli.failure import ApiError, Failure, Unreachable
 from carrel.cli.wire import Answer, Delta, Sources
@@ -66,6 +66,14 @@ async def test_following_an_answer_measures_it(client, fake):
     assert "".join(pieces) == exchange.answer.answer
     assert exchange.first_token_ms is not None
     assert 0 < exchange.first_token_ms <= exchange.total_ms
+
+
+async def test_an_answer_that_begins_again_says_so(client, fake):
+    pieces: list[str] = []
+    fake.stream_end = b"event: restart\ndata: {}\n\n"
+    with pytest.raises(Unreachable, match="broke off"):  # for the fake says no more
+        await follow(client, "How long?", pieces.append)
+    assert pieces[-1] == BEGINS_AGAIN
 
 
 async def test_events_of_a_kind_that_nobody_knows_yet_are_passed_over(client, fake):
