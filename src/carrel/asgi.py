@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from carrel import __version__
 from carrel.api import errors, health
@@ -21,6 +22,7 @@ from carrel.api.native import (
     usage,
 )
 from carrel.api.openai import chat, models
+from carrel.api.repeats import Repeats
 from carrel.services import open_services
 from carrel.settings import Settings, load_settings
 from carrel.telemetry.log import configure_logging
@@ -66,7 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.services = services
             yield
 
-    app = FastAPI(
+    app = _Application(
         title="Carrel",
         version=__version__,
         summary="RAG for many tenants: isolated, cited, streamed, metered.",
@@ -76,7 +78,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(
-        RequestContext, max_body_bytes=chosen.ingestion.max_upload_bytes + ENVELOPE_BYTES
+    app.surrounded = RequestContext(
+        Repeats(app.framework, app.state),
+        max_body_bytes=chosen.ingestion.max_upload_bytes + ENVELOPE_BYTES,
     )
     return app
+
+
+class _Application(FastAPI):
+    """FastAPI, and around all of it what surrounds every request."""
+
+    surrounded: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.surrounded(scope, receive, send)
+
+    async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Routes and dependencies, with FastAPI's own middleware."""
+        await super().__call__(scope, receive, send)

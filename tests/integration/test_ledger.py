@@ -180,7 +180,7 @@ async def test_while_sql_is_down_memory_is_bounded_and_nothing_is_lost(
     with pytest.raises(Unavailable):
         await ledger.recover()
     await nowhere.close()
-    ledger._database, ledger._insert = database, make(database)._insert
+    ledger._database, ledger._insertion = database, make(database)._insertion
     await ledger.flush()
     await ledger.recover()
     assert len(await rows(database)) == 1050  # and not the one that is still being written

@@ -69,7 +69,9 @@ class Api:
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """The reply to one request; *path* is as the server decodes it, *body* is sent as JSON."""
-        sent = {"content-type": "application/json", **(headers or {})}
+        data = b"" if body is None else json.dumps(body).encode()
+        sent = {"content-type": "application/json", "content-length": str(len(data))}
+        sent |= headers or {}
         if key is not None:
             sent["authorization"] = f"Bearer {key}"
         scope = {
@@ -86,7 +88,7 @@ class Api:
             "server": ("127.0.0.1", 80),
             "root_path": "",
         }
-        exchange = _Exchange(b"" if body is None else json.dumps(body).encode())
+        exchange = _Exchange(data)
         await self.app(scope, exchange.receive, exchange.send)
         return Reply(exchange.status, b"".join(exchange.pieces).decode())
 

@@ -9,6 +9,7 @@ from fastapi import Request
 from carrel.answering.events import Done, Event, events_of
 from carrel.answering.pipeline import Pipeline
 from carrel.answering.question import Question
+from carrel.answering.reuse import Lookup
 from carrel.api.dependencies import TenantCaller
 from carrel.domain.answer import Answer
 from carrel.limits.ticket import Ticket
@@ -21,14 +22,19 @@ content_log = logging.getLogger("carrel.content")
 
 
 async def ask(
-    pipeline: Pipeline, question: Question, ticket: Ticket, stages: Stages
+    pipeline: Pipeline,
+    question: Question,
+    ticket: Ticket,
+    stages: Stages,
+    lookup: Lookup | None = None,
 ) -> Answer | Events:
     """The answer, where it was given before; else its events, as they come.
 
     Admitted by *ticket* for the tokens that it may take: none, where it is there already.
-    A fault before the first event is still an HTTP status.
+    *lookup* is what was looked up already. A fault before the first event is still an HTTP status.
     """
-    lookup = await pipeline.look_up(question, stages)
+    if lookup is None:
+        lookup = await pipeline.look_up(question, stages)
     if lookup and lookup.entry and lookup.holds:
         await ticket.admit()
         return await pipeline.give_again(question, lookup.entry, stages)
@@ -73,8 +79,7 @@ async def following(events: Answer | Events) -> Events:
 
 def stages_of(request: Request) -> Stages:
     """The stages of an answer, which the request's log line will show however it ends."""
-    stages = request.state.stages = Stages()
-    return stages
+    return request.scope["state"].setdefault("stages", Stages())
 
 
 def log_content(caller: TenantCaller, question: str, answer: Answer) -> None:

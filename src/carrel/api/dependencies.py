@@ -1,7 +1,8 @@
 """Who may call what: the annotations that routes take their caller and services from."""
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
@@ -11,6 +12,7 @@ from carrel.domain.errors import InsufficientScope
 from carrel.domain.ids import KeyId, RequestId, TenantId
 from carrel.domain.key import Caller, Scope
 from carrel.domain.tenant import SemanticCache
+from carrel.limits.gate import Gate
 from carrel.limits.ticket import Ticket
 from carrel.services import Services
 from carrel.tenancy.audit import Actor
@@ -53,7 +55,7 @@ class _Bearer(HTTPBearer):
         credentials = await super().__call__(request)
         secret = credentials.credentials if credentials else await cookie.credential(request)
         caller = await services_of(request).authenticator.authenticate(secret)
-        request.state.log = {"tenant_id": caller.tenant_id, "key_id": caller.key_id}
+        _note(caller, request.scope["state"])
         return caller
 
 
@@ -62,29 +64,47 @@ class _Tenants(_Bearer):
 
     def __init__(self, scope: Scope, *, admit: bool = True) -> None:
         super().__init__()
-        self._scope = scope
+        self._needed: Scope = scope
         self._admit = admit
 
     async def __call__(self, request: Request) -> TenantCaller:  # type: ignore[override]
         caller = await self.caller(request)
-        if caller.tenant_id is None:
-            raise InsufficientScope("this is an admin key: use a tenant's key")
-        if self._scope not in caller.scopes:
-            raise InsufficientScope(f"this key lacks the scope {self._scope}")
-        request_id: RequestId = request.state.request_id
-        ticket = Ticket(services_of(request).gate, caller.tenant_id, request_id, caller)
-        request.state.ticket = ticket
+        gate = services_of(request).gate
+        found = tenant_caller(caller, self._needed, gate, request.scope["state"])
         if self._admit:
-            await ticket.admit()
-        return TenantCaller(
-            caller.tenant_id,
-            caller.key_id,
-            caller.groups,
-            request_id,
-            ticket,
-            caller.log_content,
-            caller.semantic_cache,
-        )
+            await found.ticket.admit()
+        return found
+
+
+def tenant_caller(
+    caller: Caller, scope: Scope, gate: Gate, state: MutableMapping[str, Any]
+) -> TenantCaller:
+    """*caller* as one of a tenant with *scope*, with its ticket, which *state* keeps.
+
+    Raises:
+        InsufficientScope: it is none.
+    """
+    _note(caller, state)
+    if caller.tenant_id is None:
+        raise InsufficientScope("this is an admin key: use a tenant's key")
+    if scope not in caller.scopes:
+        raise InsufficientScope(f"this key lacks the scope {scope}")
+    request_id: RequestId = state["request_id"]
+    ticket = state["ticket"] = Ticket(gate, caller.tenant_id, request_id, caller)
+    return TenantCaller(
+        caller.tenant_id,
+        caller.key_id,
+        caller.groups,
+        request_id,
+        ticket,
+        caller.log_content,
+        caller.semantic_cache,
+    )
+
+
+def _note(caller: Caller, state: MutableMapping[str, Any]) -> None:
+    """Have the request's log line say who called, also where that is all that is known."""
+    state["log"] = {"tenant_id": caller.tenant_id, "key_id": caller.key_id}
 
 
 class _Administrators(_Bearer):

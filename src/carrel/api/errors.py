@@ -111,6 +111,7 @@ def install(app: FastAPI) -> None:
         return _json(body, dict(error.headers or {}))
 
     app.add_exception_handler(CarrelError, carrel_error)
+    app.add_exception_handler(Exception, carrel_error)
     app.add_exception_handler(RequestValidationError, validation_error)
     app.add_exception_handler(HTTPException, http_error)
 

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from carrel.telemetry import metrics
 
 HEARTBEAT_SECONDS = 15.0
-_HEADERS = [
+HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
@@ -33,7 +33,7 @@ class EventStream(Response):
         self._frames = frames
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         sender = _Sender(send)
         writing = asyncio.ensure_future(sender.write(self._frames))
         heartbeat = asyncio.ensure_future(sender.beat())

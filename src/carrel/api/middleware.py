@@ -15,6 +15,7 @@ from carrel.api.errors import error_response
 from carrel.domain.errors import NotFound, TooLarge
 from carrel.domain.ids import new_id
 from carrel.telemetry import metrics
+from carrel.telemetry.log import write
 
 log = logging.getLogger(__name__)
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
@@ -59,6 +60,8 @@ class _Exchange:
                 raise NotFound("no such route")
             await app(self._scope, self._limited, self._identified)
         except Exception as error:  # noqa: BLE001 - the last net: nothing of it is shown
+            if "error" in self._scope["state"]:  # it was said, and sent where it could be
+                return
             response = error_response(error, Request(self._scope))
             if not self._status:
                 await response(self._scope, self._limited, self._identified)
@@ -92,12 +95,15 @@ class _Exchange:
 
     def _account(self) -> None:
         seconds = time.perf_counter() - self._started
-        route = getattr(self._scope.get("route"), "path", "none")
+        # Set by the framework, or by who answered before it.
+        route = self._scope["state"].get("route") or getattr(
+            self._scope.get("route"), "path", "none"
+        )
         status = self._status or CLIENT_LEFT
         metrics.requests.labels(route, self._scope["method"], str(status)).inc()
         metrics.request_seconds.labels(route).observe(seconds)
         if route not in _QUIET:
-            log.info("request", extra={"carrel": self._fields(route, status, seconds)})
+            write(log, "request", self._fields(route, status, seconds))
 
     def _fields(self, route: str, status: int, seconds: float) -> dict[str, Any]:
         """The request's log line: what is known of it, however it ended."""

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Executable, Row, make_url, text
+from sqlalchemy import ClauseElement, Connection, CursorResult, Executable, Row, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -25,6 +25,10 @@ class Transaction(Protocol):
     async def run_sync(self, function: Callable[[Connection], _T], /) -> _T:
         """What *function* makes of the plain connection."""
         ...
+
+
+# From a query's parameters to its first row. Raises `Unavailable` where it would have to wait.
+QuickRead = Callable[[Mapping[str, Any]], Sequence[Any] | None]
 
 
 class Database:
@@ -59,6 +63,10 @@ class Database:
         with _translated():
             async with self._backend.transaction(writes=True) as transaction:
                 yield transaction
+
+    def quick(self, query: ClauseElement) -> QuickRead | None:
+        """What reads a row of *query* at once, in the calling thread; None: a server has to."""
+        return self._backend.quick(query)
 
     async def ping(self) -> None:
         """Raises `Unavailable` when the database does not answer."""

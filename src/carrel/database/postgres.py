@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import URL, Executable, Row
+from sqlalchemy import URL, ClauseElement, Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 POOL_TIMEOUT_SECONDS = 5
@@ -28,6 +28,9 @@ class Postgres:
     ) -> Sequence[Row[*tuple[Any, ...]]]:
         async with self._autocommit.connect() as connection:
             return (await connection.execute(query, parameters)).all()
+
+    def quick(self, query: ClauseElement) -> None:
+        """A server answers over the network: nothing is read at once."""
 
     @contextlib.asynccontextmanager
     async def transaction(self, *, writes: bool) -> AsyncGenerator[AsyncConnection]:

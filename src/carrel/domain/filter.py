@@ -166,7 +166,11 @@ def _moment(text: str | None, param: str) -> datetime | None:
 
 def is_text(value: str) -> bool:
     """Whether *value* can be stored everywhere: no NUL, no half of a surrogate pair."""
-    return "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value)
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a pair
+        return False
+    return "\0" not in value
 
 
 def _number(value: float, param: str) -> float:

@@ -17,6 +17,8 @@ AnswerId = NewType("AnswerId", str)
 GenerationId = NewType("GenerationId", str)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS = range(120, -1, -10)
 
 
 def new_id(prefix: str) -> str:
@@ -25,5 +27,5 @@ def new_id(prefix: str) -> str:
     Ids made later sort later, so that database pages fill in order.
     """
     value = (time.time_ns() // 1_000_000) << 82 | secrets.randbits(82)
-    digits = [_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5)]
+    digits = [_PAIRS[(value >> shift) & 1023] for shift in _SHIFTS]
     return f"{prefix}_{''.join(digits)}"

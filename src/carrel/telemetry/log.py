@@ -9,7 +9,9 @@ import json
 import logging
 import sys
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 EXTRA = "carrel"
@@ -41,10 +43,26 @@ class TextFormatter(logging.Formatter):
         self._source = source
 
     def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        at = _clock(int(record.created))
         fields = "".join(f" {key}={value}" for key, value in getattr(record, EXTRA, {}).items())
         line = f"{at} {record.levelname:<7} {self._source}{record.getMessage()}{fields}"
         return f"{line}\n{described(record.exc_info[1])}" if record.exc_info else line
+
+
+@lru_cache(maxsize=2)
+def _clock(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
+
+
+def write(logger: logging.Logger, message: str, fields: Mapping[str, object]) -> None:
+    """A line at level INFO, as `logger.info` writes it, in half the time: for each request.
+
+    Where in the code it was written, which takes the other half to find, no line shows.
+    """
+    if logger.isEnabledFor(logging.INFO):
+        record = logging.LogRecord(logger.name, logging.INFO, "", 0, message, None, None)
+        setattr(record, EXTRA, fields)
+        logger.handle(record)
 
 
 def described(error: BaseException | None) -> str:
@@ -65,6 +83,8 @@ def _number(error: BaseException) -> str:
 
 def configure_logging(level: str, style: Literal["text", "json"]) -> None:
     """Send every log line to standard error."""
+    # What no line shows is not worked out for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)

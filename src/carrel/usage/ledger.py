@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import func, select
 
@@ -24,6 +23,7 @@ from carrel.domain.ids import RequestId, TenantId
 from carrel.domain.usage import UsageEvent
 from carrel.telemetry import metrics
 from carrel.usage.entry import Entry
+from carrel.usage.insertion import insertion, rows
 from carrel.usage.journal import Closed, Journal, Opened, Record, left_behind
 
 log = logging.getLogger(__name__)
@@ -56,12 +56,7 @@ class Ledger:
         self._sealed = False
         # Held while events move from memory to SQL: `spent` must see each of them once.
         self._moving = asyncio.Lock()
-        # Each dialect is imported alone: that of Postgres brings its driver along.
-        if database.is_sqlite:
-            from sqlalchemy.dialects.sqlite import insert
-        else:
-            from sqlalchemy.dialects.postgresql import insert
-        self._insert = insert
+        self._insertion = insertion(is_sqlite=database.is_sqlite)
 
     def open(self, opened: Opened) -> Entry:
         """Note that a model is about to be asked; ends with `record` of the same request id.
@@ -225,24 +220,6 @@ class Ledger:
             self._sealed = True
 
     async def _write(self, batch: Sequence[UsageEvent]) -> None:
-        statement = self._insert(table).on_conflict_do_nothing()
+        events = rows(batch, is_sqlite=self._database.is_sqlite)
         async with self._database.write() as connection:
-            await connection.execute(statement, [_row(event) for event in batch])
-
-
-def _row(event: UsageEvent) -> dict[str, Any]:
-    return {
-        "request_id": event.request_id,
-        "tenant_id": event.tenant_id,
-        "key_id": event.key_id,
-        "at": event.at,
-        "route": event.route,
-        "model": event.model,
-        "cache_status": event.cache_status,
-        "unfinished": event.unfinished,
-        "prompt_tokens": event.usage.prompt_tokens,
-        "completion_tokens": event.usage.completion_tokens,
-        "embedding_tokens": event.usage.embedding_tokens,
-        "cost_micro_usd": event.usage.cost_micro_usd,
-        "saved_micro_usd": event.usage.saved_micro_usd,
-    }
+            await connection.execute(self._insertion, {"events": events})
