@@ -309,7 +309,9 @@ async def test_a_cancelled_reservation_holds_nothing(stage: Stage):
 async def test_a_settlement_is_not_stopped_by_the_cancellation_of_its_caller(stage: Stage):
     replica = await stage.replica()
     reservation = await replica.reserve(5 * DOLLAR)
-    replica.redis._connections.drop_idle()
+    link = replica.redis._linking.link
+    assert link is not None
+    link.lose("a test cuts it")
     settling = asyncio.create_task(replica.settle(reservation, DOLLAR))
     await asyncio.sleep(0)  # it is still to connect
     settling.cancel()

@@ -1,30 +1,26 @@
 """Commands and scripts for Redis, each in one round trip and within a time budget.
 
 Redis down, slow or unwilling is one condition, `SharedStateDown`. Once it is
-known to be down a call costs nothing: see `breaker`. A connection whose reply was
-not read whole is closed: see `connections`.
+known to be down a call costs nothing: see `breaker`. Calls share one connection, on which
+any number is under way: see `link`.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from carrel.redis.breaker import Breaker
-from carrel.redis.budget import time_budget
-from carrel.redis.connections import Connections, drop
 from carrel.redis.errors import SharedStateDown
+from carrel.redis.linking import Linking
 from carrel.redis.script import Script
 from carrel.redis.wire import Argument, packed
 from carrel.telemetry import metrics
 
 Reply = Any  # bytes, int, None, or a list of replies
 
-_OUR_MISTAKES = ("WRONGTYPE", "CROSSSLOT")
-QUEUE_BUDGETS = 5
+_OUR_MISTAKES = ("ERR", "WRONGTYPE", "CROSSSLOT", "NOSCRIPT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +35,15 @@ class Run:
 class RedisClient:
     """A client of the Redis at *url*: `redis://`, `rediss://` (TLS) or `unix://`.
 
-    *budget_seconds* is what Redis has for an answer, connecting included. *connections*
-    is how many commands may be under way at once. While Redis is down, one call in
-    *probe_seconds* asks whether it still is. `round_trips` counts what was sent.
+    *budget_seconds* is what Redis has for an answer, connecting included. While Redis is down,
+    one call in *probe_seconds* asks whether it still is. `round_trips` counts what was asked.
     """
 
     def __init__(
-        self,
-        url: str,
-        *,
-        budget_seconds: float = 0.05,
-        connections: int = 16,
-        probe_seconds: float = 1.0,
+        self, url: str, *, budget_seconds: float = 0.05, probe_seconds: float = 1.0
     ) -> None:
-        self._connections = Connections(url, connections)
-        self._breaker = Breaker(self._connections.where, probe_seconds)
-        self._budget = budget_seconds
-        self._waiting: set[asyncio.Timeout] = set()
+        self._linking = Linking(url, budget_seconds, self._failed)
+        self._breaker = Breaker(self._linking.where, probe_seconds)
         self.round_trips = 0
         metrics.redis_up.set(1)
 
@@ -89,80 +77,39 @@ class RedisClient:
         commands = [("EVALSHA", each.script.sha, *_rest(each)) for each in runs]
         replies = await self._exchange(commands)
         for i, reply in enumerate(replies):
-            if isinstance(reply, NoScriptError):  # a Redis that was restarted: teach it
+            # A Redis that was restarted: teach it.
+            if isinstance(reply, ResponseError) and str(reply).startswith("NOSCRIPT"):
                 each = runs[i]
                 replies[i] = await self.call("EVAL", each.script.source, *_rest(each))
         return [_checked(reply) for reply in replies]
 
     async def close(self) -> None:
-        await self._connections.close()
+        await self._linking.close()
 
     async def _exchange(self, commands: Sequence[tuple[Argument, ...]]) -> list[Reply]:
         if not self._breaker.admits():
             raise SharedStateDown("it did not answer a moment ago", sent=False)
-        if self._connections.full:
-            await self._wait_for_slot()
-        else:
-            await self._connections.slot()
-        sent = False
+        link, sent = self._linking.link, False
         try:
-            async with time_budget(self._budget):
-                connection = await self._connections.take()
-                sent = True
-                replies = await self._asked(connection, commands)
-        except (RedisError, OSError, TimeoutError) as error:
-            reason = str(error) or f"no answer within {self._budget * 1000:.0f} ms"
-            self._fail(reason)
-            raise SharedStateDown(reason, sent=sent) from error
-        finally:
-            self._connections.leave_slot()
+            if link is None:
+                link = await self._linking.open()
+            if link.is_full:
+                metrics.redis_failures.inc()
+                raise SharedStateDown("too many calls are under way", sent=False)
+            self.round_trips += 1
+            sent = True
+            replies = await link.ask(packed(commands), len(commands))
+        except (RedisError, OSError) as error:
+            raise SharedStateDown(str(error), sent=sent) from error
         for reply in replies:
             if isinstance(reply, ResponseError) and not _is_ours(reply):
-                self._fail(str(reply))  # loading, out of memory, a replica that cannot write
+                self._breaker.failed(str(reply))  # loading, out of memory, can't write
                 raise SharedStateDown(str(reply), sent=False) from reply
         self._breaker.succeeded()
         return replies
 
-    async def _wait_for_slot(self) -> None:
-        """Waiting behind our own calls is no sign of a slow Redis, and has a longer budget."""
-        try:
-            async with asyncio.timeout(self._budget * QUEUE_BUDGETS) as waiting:
-                self._waiting.add(waiting)
-                try:
-                    await self._connections.slot()
-                finally:
-                    self._waiting.discard(waiting)
-        except TimeoutError as error:
-            metrics.redis_failures.inc()
-            raise SharedStateDown("too many calls are waiting", sent=False) from error
-
-    async def _asked(
-        self, connection: AbstractConnection, commands: Sequence[tuple[Argument, ...]]
-    ) -> list[Reply]:
-        raw = cast(Any, connection)
-        self.round_trips += 1
-        replies: list[Reply] = []
-        try:
-            await raw.send_packed_command(packed(commands), check_health=False)
-            for _ in commands:
-                try:
-                    replies.append(await raw.read_response(disable_decoding=True))
-                except ResponseError as error:  # a reply like any other, and read whole
-                    replies.append(error)
-        except BaseException:  # a cancellation above all: its reply is still to come
-            drop(connection)
-            raise
-        self._connections.give_back(connection)
-        return replies
-
-    def _fail(self, reason: str) -> None:
+    def _failed(self, reason: str) -> None:
         self._breaker.failed(reason)
-        if self._breaker.is_open:
-            self._connections.drop_idle()
-            now = asyncio.get_running_loop().time()
-            for waiting in self._waiting:
-                if not waiting.expired():
-                    waiting.reschedule(now)
 
 
 def _rest(run: Run) -> tuple[Argument, ...]:
@@ -177,6 +124,4 @@ def _checked(reply: Reply) -> Reply:
 
 def _is_ours(error: ResponseError) -> bool:
     """Whether the command was wrong, which is a bug of ours and no outage."""
-    if isinstance(error, NoScriptError):
-        return True
-    return error.status_code == "ERR" or str(error).startswith(_OUR_MISTAKES)
+    return str(error).startswith(_OUR_MISTAKES)

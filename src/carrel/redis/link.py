@@ -1,0 +1,132 @@
+"""One connection to Redis, on which many commands are under way at once.
+
+Redis answers in the order it was asked, so the replies that come belong to whoever asked first.
+What nobody waits for any more is read all the same, and thrown away: so a caller that leaves
+neither costs a connection nor shifts anybody's reply.
+
+Commands that are given within one turn of the event loop are sent together.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, cast
+
+import hiredis
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ResponseError
+
+LATE_SECONDS = 0.01
+MAX_UNDER_WAY = 10_000
+
+
+class Link(asyncio.Protocol):
+    """A connection that answers within *budget_seconds*, or is lost, with all that is under way.
+
+    The budget counts what Redis takes, and not what this process takes: when the event loop was
+    held up, its timer goes off late, and before it has read the replies that came meanwhile. So a
+    late timer gives the time once more. *failed* is called when somebody waited in vain.
+    """
+
+    def __init__(
+        self, opened: AbstractConnection, budget_seconds: float, failed: Callable[[str], object]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._opened = cast(Any, opened)
+        self._budget = budget_seconds
+        self._failed = failed
+        self._reader = hiredis.Reader(replyError=ResponseError)
+        self._waiting: deque[_Asked] = deque()
+        self._unsent: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self.is_lost = False
+        # The library greets Redis and says who we are; from here on, its replies come to us.
+        self._transport: asyncio.Transport = self._opened._writer.transport  # noqa: SLF001
+        self._transport.set_protocol(self)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as much is under way as may be."""
+        return len(self._waiting) >= MAX_UNDER_WAY
+
+    def ask(self, commands: bytes, count: int) -> "asyncio.Future[list[Any]]":
+        """The *count* replies to *commands*; errors of Redis are replies, too.
+
+        The future raises `OSError`, or its kind `TimeoutError`, when the connection is lost.
+        """
+        if not self._unsent:
+            self._loop.call_soon(self._send)
+        self._unsent.append(commands)
+        asked = _Asked(self._loop.create_future(), count, self._loop.time())
+        self._waiting.append(asked)
+        if self._timer is None:
+            self._timer = self._loop.call_at(asked.at + self._budget, self._check)
+        return asked.replies
+
+    def lose(self, reason: str, kind: type[OSError] = ConnectionError) -> None:
+        """Close the connection; whoever waits for a reply gets an error of that *kind*."""
+        if self.is_lost:
+            return
+        self.is_lost = True
+        if self._waiting:
+            self._failed(reason)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._transport.abort()  # closing would wait to send what is unsent
+        self._opened._close()  # noqa: SLF001
+        for asked in self._waiting:
+            if not asked.replies.done():
+                asked.replies.set_exception(kind(reason))
+        self._waiting.clear()
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        while self._waiting:
+            asked = self._waiting[0]
+            while len(asked.read) < asked.count:
+                try:
+                    reply = self._reader.gets()
+                except hiredis.ProtocolError as error:
+                    self.lose(f"this is no Redis: {error}")
+                    return
+                if reply is False:  # not whole yet; no reply is false
+                    return
+                asked.read.append(reply)
+            self._waiting.popleft()
+            if not asked.replies.done():
+                asked.replies.set_result(asked.read)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lose(str(exc or "it closed the connection"))
+
+    def _send(self) -> None:
+        commands, self._unsent = self._unsent, []
+        if not self.is_lost:
+            self._transport.write(b"".join(commands))
+
+    def _check(self) -> None:
+        """See whether who has waited longest has waited too long."""
+        self._timer = None
+        if not self._waiting:
+            return
+        now, due = self._loop.time(), self._waiting[0].at + self._budget
+        if now < due:
+            self._timer = self._loop.call_at(due, self._check)
+        elif now - due > LATE_SECONDS and not self._waiting[0].is_late:
+            self._waiting[0].is_late = True
+            self._timer = self._loop.call_at(now + self._budget, self._check)
+        else:
+            self.lose(f"no answer within {self._budget * 1000:.0f} ms", TimeoutError)
+
+
+class _Asked:
+    """What was asked at a time of the event loop, and the replies that have come."""
+
+    __slots__ = ("at", "count", "is_late", "read", "replies")
+
+    def __init__(self, replies: "asyncio.Future[list[Any]]", count: int, at: float) -> None:
+        self.replies = replies
+        self.count = count
+        self.at = at
+        self.read: list[Any] = []
+        self.is_late = False
