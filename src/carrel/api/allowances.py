@@ -4,7 +4,6 @@
 `x-ratelimit-…` are OpenAI's, which its SDKs read.
 """
 
-from carrel.domain.tenant import Allowance
 from carrel.limits.ticket import Ticket
 
 WINDOW_SECONDS = 60
@@ -12,23 +11,20 @@ WINDOW_SECONDS = 60
 
 def headers(ticket: Ticket) -> list[tuple[bytes, bytes]]:
     """The headers of a request that has passed the gate, or was refused by it."""
-    known = {"requests": ticket.requests, "tokens": ticket.tokens}
-    limited = {name: each for name, each in known.items() if each is not None}
-    if not limited:
+    policies: list[bytes] = []
+    states: list[bytes] = []
+    of_openai: list[tuple[bytes, bytes]] = []
+    for name, left in ((b"requests", ticket.requests), (b"tokens", ticket.tokens)):
+        if left is None:
+            continue
+        policies.append(b'"%b";q=%d;w=%d' % (name, left.limit, WINDOW_SECONDS))
+        states.append(b'"%b";r=%d;t=%d' % (name, left.remaining, left.reset_seconds))
+        of_openai += [
+            (b"x-ratelimit-limit-" + name, b"%d" % left.limit),
+            (b"x-ratelimit-remaining-" + name, b"%d" % left.remaining),
+            (b"x-ratelimit-reset-" + name, b"%ds" % left.reset_seconds),
+        ]
+    if not policies:
         return []
-    policy = ", ".join(f'"{name}";q={a.limit};w={WINDOW_SECONDS}' for name, a in limited.items())
-    state = ", ".join(
-        f'"{name}";r={a.remaining};t={a.reset_seconds}' for name, a in limited.items()
-    )
-    pairs = [("ratelimit-policy", policy), ("ratelimit", state)]
-    for name, allowance in limited.items():
-        pairs += _openai(name, allowance)
-    return [(name.encode(), value.encode()) for name, value in pairs]
-
-
-def _openai(name: str, allowance: Allowance) -> list[tuple[str, str]]:
-    return [
-        (f"x-ratelimit-limit-{name}", str(allowance.limit)),
-        (f"x-ratelimit-remaining-{name}", str(allowance.remaining)),
-        (f"x-ratelimit-reset-{name}", f"{allowance.reset_seconds}s"),
-    ]
+    named = [(b"ratelimit-policy", b", ".join(policies)), (b"ratelimit", b", ".join(states))]
+    return named + of_openai

@@ -10,6 +10,7 @@ import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from carrel.domain.errors import (
@@ -23,6 +24,8 @@ from carrel.domain.errors import (
 from carrel.telemetry import metrics
 
 log = logging.getLogger(__name__)
+
+CLIENT_LEFT = 499  # nginx's word for it: the client was gone before there was a response
 
 STATUS = {
     "invalid_api_key": 401,
@@ -110,6 +113,11 @@ def install(app: FastAPI) -> None:
         body = error_body(code, message, None, request.state.request_id)
         return _json(body, dict(error.headers or {}))
 
+    async def client_left(request: Request, error: Exception) -> Response:
+        request.state.error = "client_left"
+        return Response(status_code=CLIENT_LEFT)  # which nobody reads
+
+    app.add_exception_handler(ClientDisconnect, client_left)
     app.add_exception_handler(CarrelError, carrel_error)
     app.add_exception_handler(Exception, carrel_error)
     app.add_exception_handler(RequestValidationError, validation_error)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carrel.api import allowances
-from carrel.api.errors import error_response
+from carrel.api.errors import CLIENT_LEFT, error_response
 from carrel.domain.errors import NotFound, TooLarge
 from carrel.domain.ids import new_id
 from carrel.telemetry import metrics
@@ -19,7 +19,6 @@ from carrel.telemetry.log import write
 
 log = logging.getLogger(__name__)
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
-CLIENT_LEFT = 499  # nginx's word for it: the client was gone before there was a response
 
 
 class RequestContext:

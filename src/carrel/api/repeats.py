@@ -34,6 +34,8 @@ class Repeats:
         secret = _secret(scope)
         if secret is not None:
             messages = await _read(receive)
+            if messages[-1]["type"] == "http.disconnect":
+                return
             services: Services = self._state.services
             if response := await _given(services, scope["state"], secret, messages):
                 for message in response:

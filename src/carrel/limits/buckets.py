@@ -34,11 +34,17 @@ class _Bucket:
     tokens: _Debt = field(default_factory=_Debt)
     running: dict[RequestId, int] = field(default_factory=dict[RequestId, int])  # until when
 
-    def charge(self, limits: Limits, load: Load, tokens: int, now_ms: int) -> None:
+    def charge(self, limits: Limits, load: Load, tokens: int, now_ms: int) -> Load:
+        """The load after one more request with *tokens*, to what was *load* before it."""
+        requests_debt = tokens_debt = 0
         if (limit := limits.requests_per_minute) is not None:
-            self.requests.set(rate.charged(load.requests_debt, 1), limit, now_ms)
+            requests_debt = rate.charged(load.requests_debt, 1)
+            self.requests.set(requests_debt, limit, now_ms)
         if (limit := limits.tokens_per_minute) is not None:
-            self.tokens.set(rate.charged(load.tokens_debt, tokens), limit, now_ms)
+            tokens_debt = rate.charged(load.tokens_debt, tokens)
+            self.tokens.set(tokens_debt, limit, now_ms)
+        running = len(self.running) if limits.concurrent_requests is not None else 0
+        return Load(requests_debt, tokens_debt, running)
 
     def drop_lapsed(self, now_ms: int) -> None:
         # A renewal moves a lease to the end: the first ones lapse first.
@@ -65,19 +71,17 @@ class Buckets:
         self, request_id: RequestId, scopes: Sequence[Scope], tokens: int, now_ms: int
     ) -> Verdict:
         """Charge all *scopes*, or none."""
-        buckets = [self._bucket(scope.name) for scope in scopes]
-        pairs = list(zip(scopes, buckets, strict=True))
-        loads = [_load(scope, bucket, now_ms) for scope, bucket in pairs]
-        if not all(_fits(s, load, tokens) for s, load in zip(scopes, loads, strict=True)):
-            self._forget_idle(len(scopes), now_ms)
-            return Verdict(False, tuple(loads))
-        for (scope, bucket), load in zip(pairs, loads, strict=True):
-            bucket.charge(scope.limits, load, tokens, now_ms)
-            if scope.limits.concurrent_requests is not None:
-                bucket.running[request_id] = now_ms + self._lease_ms
+        loads = [_load(scope, self._bucket(scope.name), now_ms) for scope in scopes]
+        admitted = all(map(_fits, scopes, loads, [tokens] * len(loads)))
+        if admitted:
+            for i, scope in enumerate(scopes):
+                bucket = self._bucket(scope.name)
+                if scope.limits.concurrent_requests is not None:
+                    bucket.running[request_id] = now_ms + self._lease_ms
+                loads[i] = bucket.charge(scope.limits, loads[i], tokens, now_ms)
         # Only now: one that was just made, and not yet charged, is idle, too.
         self._forget_idle(len(scopes), now_ms)
-        return Verdict(True, tuple(_load(scope, bucket, now_ms) for scope, bucket in pairs))
+        return Verdict(admitted, tuple(loads))
 
     def renew(self, scope: str, request_id: RequestId, now_ms: int) -> None:
         running = self._bucket(scope).running

@@ -1,6 +1,6 @@
 """What a verdict means for a client: what is left, or why not and when again."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from carrel.domain.errors import RateLimited
@@ -22,19 +22,13 @@ class Allowances:
 
 def allowances(scopes: Sequence[Scope], loads: Sequence[Load]) -> Allowances:
     """What is left on *scopes* under *loads*."""
-    pairs = list(zip(scopes, loads, strict=True))
-    return Allowances(
-        _tightest(
-            rate.allowance(load.requests_debt, limit)
-            for scope, load in pairs
-            if (limit := scope.limits.requests_per_minute) is not None
-        ),
-        _tightest(
-            rate.allowance(load.tokens_debt, limit)
-            for scope, load in pairs
-            if (limit := scope.limits.tokens_per_minute) is not None
-        ),
-    )
+    requests = tokens = None
+    for scope, load in zip(scopes, loads, strict=True):
+        if (limit := scope.limits.requests_per_minute) is not None:
+            requests = _tighter(requests, rate.allowance(load.requests_debt, limit))
+        if (limit := scope.limits.tokens_per_minute) is not None:
+            tokens = _tighter(tokens, rate.allowance(load.tokens_debt, limit))
+    return Allowances(requests, tokens)
 
 
 def rate_limited(scopes: Sequence[Scope], loads: Sequence[Load], tokens: int) -> RateLimited:
@@ -82,5 +76,7 @@ def _waits(scope: Scope, load: Load, tokens: int) -> Iterator[_Wait]:
         yield _Wait(wait, scope.name, "concurrent", f"{limit:,} requests at once")
 
 
-def _tightest(each: Iterable[Allowance]) -> Allowance | None:
-    return min(each, key=lambda a: (a.remaining, -a.reset_seconds), default=None)
+def _tighter(one: Allowance | None, other: Allowance) -> Allowance:
+    if one is None:
+        return other
+    return min(one, other, key=lambda each: (each.remaining, -each.reset_seconds))

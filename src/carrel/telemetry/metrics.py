@@ -157,7 +157,7 @@ for _each in (
     cache_saved,
     cache_age_seconds,
 ):
-    setattr(_each, "labels", lru_cache(maxsize=1024)(_each.labels))  # noqa: B010
+    setattr(_each, "labels", lru_cache(maxsize=1024)(_each.labels))  # noqa: B010 - typed
 
 
 def observe_loop_lag(seconds: float) -> None:

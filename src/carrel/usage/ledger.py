@@ -72,7 +72,6 @@ class Ledger:
         self._journal.append(Closed(event))
         self._open.pop(event.request_id, None)
         self._pending.append(event)
-        metrics.usage_pending.set(len(self._pending))
         if len(self._pending) >= self._set_aside_at:
             self._set_aside()
 
@@ -151,6 +150,7 @@ class Ledger:
         Raises:
             Unavailable, StorageFull: what was not written is kept.
         """
+        metrics.usage_pending.set(len(self._pending))
         async with self._moving:
             while self._pending:
                 batch = [self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))]
