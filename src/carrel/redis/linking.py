@@ -64,8 +64,9 @@ class Linking:
             self._opening = asyncio.create_task(self._open())
             self._opening.add_done_callback(self._opened)
         # A caller whose time is up, or that leaves, leaves the others their link.
+        mine = asyncio.timeout(self._budget)
         try:
-            async with asyncio.timeout(self._budget) as mine:
+            async with mine:
                 return await asyncio.shield(self._opening)
         except TimeoutError:
             reason = f"no connection within {self._budget * 1000:.0f} ms"

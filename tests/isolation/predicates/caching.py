@@ -50,8 +50,15 @@ CACHING = (
         "versions: the tenant's own",
         "caching/versions.py",
         "async def of(",
-        "return versions[tenant_id]",
-        "return max(versions.values()) * 0",
+        "(versions[tenant_id],) if",
+        "(max(versions.values()) * 0,) if",
+    ),
+    Mutation(
+        "versions: the tenant's own, read at once",
+        "caching/versions.py",
+        "_VERSION = select",
+        'tenants.c.id == bindparam("id")',
+        'bindparam("id") == bindparam("id")',
     ),
     Mutation(
         "upload: a group taken away changes the corpus",
