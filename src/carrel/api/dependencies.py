@@ -10,9 +10,10 @@ from carrel.api.console import cookie
 from carrel.domain.errors import InsufficientScope
 from carrel.domain.ids import KeyId, RequestId, TenantId
 from carrel.domain.key import Caller, Scope
-from carrel.domain.tenant import SemanticCache
+from carrel.domain.tenant import Isolation, SemanticCache
 from carrel.limits.ticket import Ticket
 from carrel.services import Services
+from carrel.telemetry import trace
 from carrel.tenancy.audit import Actor
 
 
@@ -27,6 +28,7 @@ class TenantCaller:
     ticket: Ticket
     log_content: bool = False
     semantic_cache: SemanticCache = "off"
+    isolation: Isolation = "shared"
 
 
 def services_of(request: Request) -> Services:
@@ -52,7 +54,8 @@ class _Bearer(HTTPBearer):
     async def caller(self, request: Request) -> Caller:
         credentials = await super().__call__(request)
         secret = credentials.credentials if credentials else await cookie.credential(request)
-        caller = await services_of(request).authenticator.authenticate(secret)
+        with trace.span("authenticate"):
+            caller = await services_of(request).authenticator.authenticate(secret)
         request.state.log = {"tenant_id": caller.tenant_id, "key_id": caller.key_id}
         return caller
 
@@ -84,6 +87,7 @@ class _Tenants(_Bearer):
             ticket,
             caller.log_content,
             caller.semantic_cache,
+            caller.isolation,
         )
 
 

@@ -12,6 +12,8 @@ import traceback
 from datetime import UTC, datetime
 from typing import Literal
 
+from carrel.telemetry import trace
+
 EXTRA = "carrel"
 # They are told what to do with content and credentials, and say so when at DEBUG.
 _CHATTY = ("uvicorn.access", "asyncio", "alembic", "python_multipart", "httpx", "httpcore", "grpc")
@@ -28,6 +30,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **getattr(record, EXTRA, {}),
         }
+        if trace_id := trace.trace_id():
+            line["trace_id"] = trace_id
         if record.exc_info:
             line["error"] = described(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
@@ -43,6 +47,8 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         fields = "".join(f" {key}={value}" for key, value in getattr(record, EXTRA, {}).items())
+        if trace_id := trace.trace_id():
+            fields += f" trace_id={trace_id}"
         line = f"{at} {record.levelname:<7} {self._source}{record.getMessage()}{fields}"
         return f"{line}\n{described(record.exc_info[1])}" if record.exc_info else line
 

@@ -77,6 +77,7 @@ async def query(body: QueryBody, request: Request, caller: MayAsk) -> Response:
         where=parse_filter(body.filter),
         cache=body.cache,
         semantic_cache=caller.semantic_cache,
+        isolation=caller.isolation,
         ticket=caller.ticket,
     )
     found = await ask(services.pipeline, question, caller.ticket, stages_of(request))
