@@ -3,7 +3,7 @@
 from bench.caching import hit
 from bench.generations import cost as generations
 from bench.measure import AtLeast, AtMost, Bench
-from bench.micro import gate, ingest, memory, overhead, stall, start
+from bench.micro import gate, ingest, memory, overhead, stall, start, traces
 from bench.retrieval import served as retrieval
 
 BENCHES = (
@@ -59,6 +59,11 @@ BENCHES = (
         "generations",
         "the log of a generation, by token: leaders, readers, memory and Redis",
         generations.measure,
+    ),
+    Bench(
+        "traces",
+        "processor time of an answer, cached and streamed, with traces off and on",
+        traces.measure,
     ),
     Bench("ingest", "Markdown, from upload to ready", ingest.measure),
     Bench(

@@ -22,7 +22,9 @@ from pathlib import Path
 
 START_SECONDS = 60
 ATTEMPTS = 3
-_READY = re.compile(rb"ready to accept connections|Running on http", re.IGNORECASE)
+_READY = re.compile(
+    rb"ready to accept connections|Running on http|ready to receive web requests", re.IGNORECASE
+)
 
 
 class MissingProgramError(Exception):
@@ -97,6 +99,24 @@ def redis() -> Iterator[Service]:
 
         with _serve(folder, command, stop=signal.SIGTERM) as (process, port):
             yield Service(f"redis://:{password}@127.0.0.1:{port}/0", process)
+
+
+@contextmanager
+def prometheus(settings: str, rules: str) -> Iterator[Service]:
+    """A Prometheus with these *settings*, which name `rules.yml`, at `http://127.0.0.1:port`.
+
+    Raises:
+        MissingProgramError: Prometheus is not installed.
+    """
+    server = _program("prometheus", "Prometheus")
+    with _folder({"prometheus.yml": settings, "rules.yml": rules}) as folder:
+
+        def command(port: int) -> list[str]:
+            listen = f"--web.listen-address=127.0.0.1:{port}"
+            return [server, "--config.file=prometheus.yml", "--storage.tsdb.path=data", listen]
+
+        with _serve(folder, command, stop=signal.SIGKILL) as (process, port):
+            yield Service(f"http://127.0.0.1:{port}", process)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from tests.acceptance.server import Client
 
 LAG_MAX = "carrel_event_loop_lag_max_seconds"
 STAGES = "carrel_answer_stage_seconds"
+FIRST_TOKEN = "carrel_time_to_first_token_seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,16 @@ def mean_stage_ms(before: Scrape, after: Scrape) -> dict[str, float]:
     """Mean milliseconds of each stage of the answers between two scrapes."""
     means: dict[str, float] = {}
     for stage in sorted(after.stages()):
-        count, spent = (
-            after.value(f"{STAGES}_{part}", stage=stage)
-            - before.value(f"{STAGES}_{part}", stage=stage)
-            for part in ("count", "sum")
-        )
-        if count:
-            means[stage] = spent / count * 1000
-    return means
+        labels = {"stage": stage, "tier": "shared"}
+        if (mean := _mean_ms(before, after, STAGES, **labels)) is not None:
+            means[stage] = mean
+    mean = _mean_ms(before, after, FIRST_TOKEN, cache="miss", tier="shared")
+    return means if mean is None else {**means, "first_token": mean}
+
+
+def _mean_ms(before: Scrape, after: Scrape, histogram: str, **labels: str) -> float | None:
+    count, spent = (
+        after.value(f"{histogram}_{part}", **labels) - before.value(f"{histogram}_{part}", **labels)
+        for part in ("count", "sum")
+    )
+    return spent / count * 1000 if count else None

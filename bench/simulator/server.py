@@ -23,7 +23,7 @@ class Simulator:
     """A running simulator, as an async context manager.
 
     `port` 0 takes a free one. `stats` are the live counts, and `last_request`
-    is the body of the newest request as the server read it.
+    is the body of the newest request as the server read it, `last_headers` its headers.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class Simulator:
         self.behaviour = behaviour or Behaviour()
         self.stats = Stats()
         self.last_request: dict[str, Any] = {}
+        self.last_headers: dict[str, str] = {}
         self._host = host
         self._port = port
         self._faults = random.Random(self.behaviour.seed)
@@ -81,6 +82,7 @@ class Simulator:
         started_at = asyncio.get_running_loop().time()
         body = orjson.loads(await request.read())
         self.last_request = body
+        self.last_headers = {name.lower(): value for name, value in request.headers.items()}
         self._count_connection(request)
         contents = [_text_of(message.get("content")) for message in body["messages"]]
         prompt_tokens = sum(text.count_tokens(content) for content in contents)

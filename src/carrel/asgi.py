@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from carrel import __version__
@@ -29,6 +30,14 @@ from carrel.telemetry.log import configure_logging
 
 # Room for a multipart envelope and its fields around the largest file.
 ENVELOPE_BYTES = 1_000_000
+# The framework's own would quote what was asked; ours is in carrel.telemetry.
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 ROUTERS = (
     query.router,
     feedback.router,
@@ -74,6 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="RAG for many tenants: isolated, cited, streamed, metered.",
         lifespan=lifespan,
         redoc_url=None,
+        telemetry=_NO_TELEMETRY,
     )
     errors.install(app)
     for router in ROUTERS:

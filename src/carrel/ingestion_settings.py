@@ -37,6 +37,10 @@ class IngestionSettings(Section):
         default=30, gt=1, description="a crashed worker's job is free after this"
     )
 
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65535, description="where the worker serves metrics of its own"
+    )
+
     @property
     def networks(self) -> list[IPv4Network | IPv6Network]:
         """The private networks that may be fetched from."""

@@ -6,6 +6,7 @@ What is opened on a stack is closed by it, in reverse.
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,7 @@ from carrel.vectors.store import VectorStore
 
 if TYPE_CHECKING:  # what takes long to import, only its users should pay for
     from carrel.redis.client import RedisClient
+    from carrel.telemetry.otlp import Collector
     from carrel.vectors.server.inspection import Remark
     from carrel.vectors.server.store import QdrantServerStore
 
@@ -53,6 +55,39 @@ KEPT_SECONDS = 30.0  # a log of an answer, after its end: for those who are slow
 def engine_folder(settings: Settings, space: Space) -> Path:
     """Where the embedded vector engine keeps the vectors of *space*."""
     return settings.data_dir / f"vectors{space.suffix}"
+
+
+async def open_tracing(
+    settings: Settings, stack: contextlib.AsyncExitStack, *, process: str
+) -> None:
+    """Traces of this *process*, where a collector is named: here, or as OpenTelemetry has it."""
+    chosen = settings.tracing
+    endpoint = _traces_endpoint(chosen.endpoint)
+    if endpoint is None:
+        return
+    from carrel.telemetry import trace
+
+    collector = await asyncio.to_thread(_collector, endpoint, process)
+    trace.turn_on(collector.take, ratio=chosen.ratio, follows=chosen.follow_callers)
+    stack.push_async_callback(asyncio.to_thread, collector.close)
+    stack.callback(trace.turn_off)
+
+
+def _traces_endpoint(chosen: str | None) -> str | None:
+    """Where spans are sent: as it is set here, else as OpenTelemetry's variables have it."""
+    whole = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    if chosen is None and whole:
+        return whole
+    given = chosen or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    if not given or given.endswith("/v1/traces"):
+        return given or None
+    return given.rstrip("/") + "/v1/traces"
+
+
+def _collector(endpoint: str, process: str) -> "Collector":
+    from carrel.telemetry.otlp import Collector
+
+    return Collector(endpoint, process=process)
 
 
 async def open_database(settings: Settings, stack: contextlib.AsyncExitStack) -> Database:

@@ -30,6 +30,7 @@ from carrel.ingestion.documents import DocumentStore
 from carrel.ingestion.quotas import Quotas
 from carrel.ingestion.upload import Uploads
 from carrel.jobs.dead import DeadJobs
+from carrel.jobs.waiting import watch_jobs
 from carrel.limits.gate import Gate
 from carrel.models import open_reranking
 from carrel.placement.moves import MoveStore
@@ -47,6 +48,7 @@ from carrel.resources import (
     open_originals,
     open_prices,
     open_redis,
+    open_tracing,
     thresholds,
 )
 from carrel.retrieval.reading import Reader
@@ -178,6 +180,7 @@ class Services:
 async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     """Everything the API needs, opened; closed at the end of the block."""
     async with contextlib.AsyncExitStack() as stack:
+        await open_tracing(settings, stack, process="api")
         database = await open_database(settings, stack)
         embedders = open_embedders(settings, stack)
         embedder = next(iter(embedders.values()))
@@ -194,7 +197,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         await ledger.start()
         last_use = LastUse(database)
         stack.push_async_callback(last_use.write)
-        for background in (ledger.run(), last_use.run(), watch_loop()):
+        for background in (ledger.run(), last_use.run(), watch_loop(), watch_jobs(database)):
             stack.push_async_callback(cancelled, asyncio.create_task(background))
         retriever = Retriever(
             embedders=embedders,

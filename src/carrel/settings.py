@@ -162,6 +162,18 @@ class LogSettings(Section):
     format: Literal["text", "json"] = Field(default="text", description="json: one object a line")
 
 
+class TracingSettings(Section):
+    """Where traces go. Without an endpoint, here or in OpenTelemetry's variables, none are made."""
+
+    endpoint: HttpUrl | None = Field(
+        default=None, description="a collector that takes OTLP over HTTP: http://collector:4318"
+    )
+    ratio: float = Field(default=1.0, ge=0, le=1, description="share of requests that are recorded")
+    follow_callers: bool = Field(
+        default=False, description="record what a caller's traceparent says it records"
+    )
+
+
 class Price(Section):
     """US dollars for a million tokens."""
 
@@ -240,6 +252,7 @@ class Settings(BaseSettings):
     retrieval: RetrievalSettings = RetrievalSettings()
     cache: CacheSettings = CacheSettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
     jwt: JwtSettings = JwtSettings()
 
     @field_validator("admin_key")

@@ -27,6 +27,7 @@ from carrel.resources import (
     open_homes,
     open_originals,
     open_redis,
+    open_tracing,
 )
 from carrel.settings import Settings
 
@@ -50,6 +51,7 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
     """A worker with everything it needs, opened; closed at the end of the block."""
     chosen = settings.ingestion
     async with contextlib.AsyncExitStack() as stack:
+        await open_tracing(settings, stack, process="worker")
         database = await open_database(settings, stack)
         embedders = open_embedders(settings, stack)
         homes, _ = await open_homes(settings, database, stack)

@@ -14,6 +14,7 @@ from carrel.domain.ids import ChunkId
 from carrel.placement.homes import Homes
 from carrel.retrieval.context import SPARE, choose, completed, fit, gaps
 from carrel.retrieval.search import Retrieval
+from carrel.telemetry import genai
 from carrel.telemetry.stages import Stages
 
 
@@ -61,7 +62,8 @@ class EvidenceFinder:
                 standalone = await self._conversations.standalone(
                     question.text, question.history, by_rule_alone=question.has_budget
                 )
-        with stages.time("retrieve"):
+        with stages.time("retrieve") as span:
+            genai.retrieval(span, question.top_k)
             retrieval = await self._search(question, standalone.text, corpus_version)
             if not retrieval.relevant and standalone.text != question.text:
                 # What was carried over may have led astray: the question may be a new one.
@@ -70,6 +72,7 @@ class EvidenceFinder:
                     retrieval, standalone = alone, replace(standalone, text=question.text)
             if retrieval.relevant:
                 retrieval = await self._readable(question, retrieval)
+            span.set(passages=len(retrieval.passages), relevant=retrieval.relevant)
         return Evidence(retrieval, standalone)
 
     async def _search(self, question: Question, text: str, corpus_version: int | None) -> Retrieval:

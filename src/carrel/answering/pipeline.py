@@ -83,7 +83,7 @@ class Pipeline:
         """
         if self._reuse is None or question.cache == "bypass":
             return None
-        with stages.time("cache"):
+        with stages.time("exact"):
             return await self._reuse.look_up(question)
 
     async def answer(

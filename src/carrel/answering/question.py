@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from carrel.domain.answer import CacheUse, Message
 from carrel.domain.filter import Filter
 from carrel.domain.ids import KeyId, RequestId, TenantId
-from carrel.domain.tenant import SemanticCache
+from carrel.domain.tenant import Isolation, SemanticCache
 from carrel.limits.ticket import Ticket
 
 
@@ -26,6 +26,7 @@ class Question:
     groups: tuple[str, ...] = ()
     cache: CacheUse = "use"
     semantic_cache: SemanticCache = "off"
+    isolation: Isolation = "shared"  # the tenant's tier, for metrics
     ticket: Ticket | None = None  # without one there are no limits and no budgets
 
     @property

@@ -5,9 +5,10 @@ from datetime import datetime
 
 from carrel.answering.question import Question
 from carrel.domain.answer import CacheStatus, FinishReason, TokenUsage
+from carrel.domain.tenant import Isolation
 from carrel.domain.usage import UsageEvent
 from carrel.retrieval.search import Retrieval
-from carrel.telemetry import metrics
+from carrel.telemetry import metrics, trace
 from carrel.telemetry.stages import Stages
 from carrel.usage.ledger import Ledger
 from carrel.usage.prices import Prices
@@ -29,9 +30,7 @@ async def settle(question: Question, outcome: Outcome, ledger: Ledger, stages: S
     """Count *outcome*, give back what its ticket holds, and write its usage event."""
     usage = outcome.usage
     reason = outcome.finish_reason if outcome.complete else "unfinished"
-    metrics.answers.labels(reason).inc()
-    for stage, milliseconds in stages.milliseconds.items():
-        metrics.stage_seconds.labels(stage).observe(milliseconds / 1000)
+    _measure(outcome, reason, question.isolation, stages)
     stages.facts.update(
         cache=outcome.cache_status,
         finish_reason=reason,
@@ -53,15 +52,33 @@ async def settle(question: Question, outcome: Outcome, ledger: Ledger, stages: S
         usage=usage,
         unfinished=not outcome.complete,
     )
-    try:
-        # First: what is in the ledger and still held would count twice.
-        if question.ticket is not None:
-            await question.ticket.finish(
-                spent_micro_usd=usage.cost_micro_usd or 0,
-                tokens=usage.prompt_tokens + usage.completion_tokens,
-            )
-    finally:
-        ledger.record(event)
+    with trace.span("settle"):
+        try:
+            # First: what is in the ledger and still held would count twice.
+            if question.ticket is not None:
+                await question.ticket.finish(
+                    spent_micro_usd=usage.cost_micro_usd or 0,
+                    tokens=usage.prompt_tokens + usage.completion_tokens,
+                )
+        finally:
+            ledger.record(event)
+
+
+def _measure(outcome: Outcome, reason: str, tier: Isolation, stages: Stages) -> None:
+    usage = outcome.usage
+    metrics.answers.labels(reason, tier).inc()
+    for stage, milliseconds in stages.milliseconds.items():
+        histogram = (
+            metrics.time_to_first_token_seconds.labels(outcome.cache_status, tier)
+            if stage == "first_token"
+            else metrics.stage_seconds.labels(stage, tier)
+        )
+        histogram.observe(milliseconds / 1000)
+    if usage.prompt_tokens or usage.completion_tokens:
+        metrics.answer_tokens.labels("prompt").inc(usage.prompt_tokens)
+        metrics.answer_tokens.labels("completion").inc(usage.completion_tokens)
+    if usage.cost_micro_usd:
+        metrics.spent.labels(tier).inc(usage.cost_micro_usd)
 
 
 def with_embedding(usage: TokenUsage, retrieval: Retrieval, prices: Prices) -> TokenUsage:

@@ -18,7 +18,7 @@ from carrel.domain.errors import CarrelError, IsolationViolation, Unavailable
 from carrel.domain.ids import TenantId
 from carrel.embedding.embedder import Meter
 from carrel.retrieval.search import Retriever
-from carrel.telemetry import metrics
+from carrel.telemetry import metrics, trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,13 @@ class SimilarAnswers:
     async def _near(self, question: Question, scope: str) -> Near | None:
         meter = Meter()
         try:
-            vector, identity = await self._retriever.embed(question.tenant_id, question.text, meter)
-            asked = Asked(scope, question.text, vector, identity)
-            return Near(asked, await self._index.nearest(question.tenant_id, asked), meter.tokens)
+            with trace.span("semantic"):
+                vector, identity = await self._retriever.embed(
+                    question.tenant_id, question.text, meter
+                )
+                asked = Asked(scope, question.text, vector, identity)
+                near = await self._index.nearest(question.tenant_id, asked)
+            return Near(asked, near, meter.tokens)
         except IsolationViolation:
             raise
         except CarrelError:  # the search for passages meets the same, and says it

@@ -13,6 +13,7 @@ from carrel.answering.reuse import Lookup
 from carrel.api.dependencies import TenantCaller
 from carrel.domain.answer import Answer
 from carrel.limits.ticket import Ticket
+from carrel.telemetry import trace
 from carrel.telemetry.redaction import redacted
 from carrel.telemetry.stages import Stages
 
@@ -83,7 +84,7 @@ def stages_of(request: Request) -> Stages:
 
 
 def log_content(caller: TenantCaller, question: str, answer: Answer) -> None:
-    """A log line with the question and the answer, redacted, if the tenant asked for it."""
+    """A log line, and a part of the trace, with question and answer, redacted, if asked for."""
     if caller.log_content:
         fields = {
             "request_id": caller.request_id,
@@ -92,3 +93,4 @@ def log_content(caller: TenantCaller, question: str, answer: Answer) -> None:
             "answer": redacted(answer.text),
         }
         content_log.info("content", extra={"carrel": fields})
+        trace.whole().set(question=fields["question"], answer=fields["answer"])

@@ -11,10 +11,11 @@ from carrel.api.console import cookie
 from carrel.domain.errors import InsufficientScope
 from carrel.domain.ids import KeyId, RequestId, TenantId
 from carrel.domain.key import Caller, Scope
-from carrel.domain.tenant import SemanticCache
+from carrel.domain.tenant import Isolation, SemanticCache
 from carrel.limits.gate import Gate
 from carrel.limits.ticket import Ticket
 from carrel.services import Services
+from carrel.telemetry import trace
 from carrel.tenancy.audit import Actor
 
 
@@ -29,6 +30,7 @@ class TenantCaller:
     ticket: Ticket
     log_content: bool = False
     semantic_cache: SemanticCache = "off"
+    isolation: Isolation = "shared"
 
 
 def services_of(request: Request) -> Services:
@@ -52,10 +54,14 @@ class _Bearer(HTTPBearer):
         super().__init__(scheme_name="HTTPBearer", auto_error=False, description=described)
 
     async def caller(self, request: Request) -> Caller:
+        state = request.scope["state"]
+        if known := state.get("caller"):  # before the routes: see `repeats`
+            return known
         credentials = await super().__call__(request)
         secret = credentials.credentials if credentials else await cookie.credential(request)
-        caller = await services_of(request).authenticator.authenticate(secret)
-        _note(caller, request.scope["state"])
+        with trace.span("authenticate"):
+            caller = await services_of(request).authenticator.authenticate(secret)
+        _note(caller, state)
         return caller
 
 
@@ -99,6 +105,7 @@ def tenant_caller(
         ticket,
         caller.log_content,
         caller.semantic_cache,
+        caller.isolation,
     )
 
 

@@ -14,7 +14,7 @@ from carrel.api import allowances
 from carrel.api.errors import CLIENT_LEFT, error_response
 from carrel.domain.errors import NotFound, TooLarge
 from carrel.domain.ids import new_id
-from carrel.telemetry import metrics
+from carrel.telemetry import metrics, trace
 from carrel.telemetry.log import write
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class _Exchange:
         self._whole = False
         self.request_id = new_id("req")
         scope.setdefault("state", {})["request_id"] = self.request_id
+        self._span = _span_of(scope) if trace.is_on() else None
 
     async def run(self, app: ASGIApp) -> None:
         try:
@@ -102,7 +103,26 @@ class _Exchange:
         metrics.requests.labels(route, self._scope["method"], str(status)).inc()
         metrics.request_seconds.labels(route).observe(seconds)
         if route not in _QUIET:
-            write(log, "request", self._fields(route, status, seconds))
+            fields = self._fields(route, status, seconds)
+            write(log, "request", fields)
+            if self._span:
+                self._end(self._span, fields)
+
+    def _end(self, span: trace.Span, fields: dict[str, Any]) -> None:
+        """End the request's span: what its log line says, under OpenTelemetry's names or ours."""
+        method, route, status = fields.pop("method"), fields.pop("route"), fields.pop("status")
+        span.name = f"{method} {route}"
+        span.put(
+            {
+                "http.request.method": method,
+                "http.route": route,
+                "http.response.status_code": status,
+                **{f"carrel.{name}": value for name, value in fields.items()},
+            }
+        )
+        if status >= 500:
+            span.fault = str(status)
+        span.end()
 
     def _fields(self, route: str, status: int, seconds: float) -> dict[str, Any]:
         """The request's log line: what is known of it, however it ended."""
@@ -124,3 +144,11 @@ class _Exchange:
             for stage, spent in stages.milliseconds.items():
                 fields[f"{stage}_ms"] = round(spent, 1)
         return fields
+
+
+def _span_of(scope: Scope) -> trace.Span | None:
+    """The span of a request, part of the caller's trace if it has one."""
+    if scope["path"] in _QUIET:
+        return None
+    parent = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
+    return trace.begin(scope["method"], "server", parent.decode("latin-1"))

@@ -2,7 +2,7 @@
 
 Its routing, middleware and dependencies take several times as long as such an answer. Whatever
 is not plainly one of these goes on to the routes as it came: another request, a session, a body
-with a fault, a key that is refused, a new question. What was looked up for it goes along.
+with a fault, a key that is refused, a new question. What was found out for it goes along.
 """
 
 from typing import Any
@@ -16,6 +16,7 @@ from carrel.api.dependencies import tenant_caller
 from carrel.api.native.query import PATH, QueryBody, question_of, whole_response
 from carrel.domain.errors import CarrelError
 from carrel.services import Services
+from carrel.telemetry import trace
 from carrel.telemetry.stages import Stages
 
 MAX_BYTES = 65_536  # a longer body is no question that many ask
@@ -89,7 +90,8 @@ async def _given(
     """
     try:
         body = QueryBody.model_validate_json(b"".join(each.get("body", b"") for each in messages))
-        caller = await services.authenticator.authenticate(secret)
+        with trace.span("authenticate"):
+            caller = state["caller"] = await services.authenticator.authenticate(secret)
         asker = tenant_caller(caller, "query", services.gate, state)
         question = question_of(body, asker, services.models)
         stages = state["stages"] = Stages()

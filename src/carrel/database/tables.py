@@ -243,6 +243,7 @@ jobs = Table(
     Column("lease_until", UtcDateTime),
     Column("lease_owner", String(64)),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("traceparent", String(55)),
     Index("ix_jobs_run_after", "run_after"),
     Index("ix_jobs_tenant_id", "tenant_id", "document_id"),
     Index("ix_jobs_tenant_id_priority", "tenant_id", "priority", "run_after", "id"),

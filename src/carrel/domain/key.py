@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from carrel.domain.ids import KeyId, TenantId
-from carrel.domain.tenant import Budget, Limits, SemanticCache
+from carrel.domain.tenant import Budget, Isolation, Limits, SemanticCache
 
 Scope = Literal["query", "search", "documents:read", "documents:write", "usage:read", "admin"]
 TENANT_SCOPES: tuple[Scope, ...] = (
@@ -43,7 +43,7 @@ class Caller:
     The tenant comes from the credential and from nothing else; None: an admin.
     The key id of a token is its issuer's and subject's: the same for all tokens of one person.
     `log_content`: the tenant wants its questions and answers logged; `semantic_cache`: as it has
-    chosen.
+    chosen; `isolation`: its tier.
     """
 
     tenant_id: TenantId | None
@@ -56,3 +56,4 @@ class Caller:
     key_budget: Budget | None = None
     log_content: bool = False
     semantic_cache: SemanticCache = "off"
+    isolation: Isolation = "shared"

@@ -20,7 +20,7 @@ from carrel.domain.vector import DenseVector
 from carrel.embedding.embedder import Meter, identity_of
 from carrel.embedding.static import count_tokens
 from carrel.remote.service import OPERATOR_RETRY_AFTER_SECONDS, Refused, Service
-from carrel.telemetry import metrics
+from carrel.telemetry import genai, metrics
 
 NAME = "the embedding service"
 BYTES_PER_TOKEN = 3  # or more, in most languages: good enough to fill a batch by
@@ -86,6 +86,7 @@ class HttpEmbedder:
         batches: Batches | None = None,
     ) -> None:
         self._model = model
+        self._provider = genai.provider_of(base_url)
         self._dimensions = dimensions
         self._query_prefix = query_prefix
         self._document_prefix = document_prefix
@@ -96,6 +97,7 @@ class HttpEmbedder:
         self._service = Service(
             base_url.rstrip("/") + "/embeddings",
             name=NAME,
+            metric="embedder",
             api_key=api_key,
             connect_timeout_seconds=connect_timeout_seconds,
             max_connections=max_connections,
@@ -180,7 +182,8 @@ class HttpEmbedder:
             {"model": self._model, "input": texts, "encoding_format": "base64"}
         )
         try:
-            raw = await self._service.post(body, timeout_seconds=timeout_seconds)
+            with genai.embeddings(self._model, self._provider, self._dimensions):
+                raw = await self._service.post(body, timeout_seconds=timeout_seconds)
         except Refused as refused:
             if refused.status in {413, 422} and len(texts) > 1:
                 raise _TooLarge from refused

@@ -42,6 +42,7 @@ class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: Any = None
+    model: Any = None
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
@@ -66,6 +67,7 @@ class CompletionReader:
         done: the upstream has said that nothing follows.
         finish_reason: why it stopped, in its own word; None while it writes.
         thinking: reasoning came, which is progress but not text; the caller resets it.
+        model: as the upstream names it; None until it has.
         prompt_tokens: as the upstream reports them; 0 until it has.
         completion_tokens: likewise.
     """
@@ -75,6 +77,7 @@ class CompletionReader:
         "completion_tokens",
         "done",
         "finish_reason",
+        "model",
         "prompt_tokens",
         "thinking",
     )
@@ -84,6 +87,7 @@ class CompletionReader:
         self.done = False
         self.thinking = False
         self.finish_reason: str | None = None
+        self.model: str | None = None
         self.prompt_tokens = 0
         self.completion_tokens = 0
 
@@ -113,6 +117,8 @@ class CompletionReader:
             raise MalformedEvent(str(error)) from error
         if chunk.error:
             raise ReportedError(chunk.error)
+        if self.model is None and isinstance(chunk.model, str):
+            self.model = chunk.model[:200]
         if chunk.usage is not None:  # cumulative, where a server sends it more than once
             self.prompt_tokens = _plausible(chunk.usage.prompt_tokens)
             self.completion_tokens = _plausible(chunk.usage.completion_tokens)

@@ -20,6 +20,7 @@ from carrel.generation.generator import Delta, Finish, GenerationRequest
 from carrel.generation.prompt import build
 from carrel.generation.prompt_tokens import PromptTokens
 from carrel.generation.upstream_errors import UpstreamErrors
+from carrel.telemetry import genai
 
 _LENGTH = frozenset({"length", "max_tokens", "model_length"})
 
@@ -61,6 +62,7 @@ class OpenAICompatibleGenerator:
         from carrel.generation.upstream import Upstream
 
         self._model = model
+        self._provider = genai.provider_of(base_url)
         self._count_tokens = count_tokens
         self._prompt_tokens = PromptTokens(count_tokens)
         self._temperature = temperature
@@ -136,14 +138,18 @@ class OpenAICompatibleGenerator:
         max_tokens: int,
         prompt_tokens: Callable[[], int],
     ) -> AsyncGenerator[Delta | Finish]:
-        stream = await self._upstream.open(self._body(model, messages, max_tokens))
-        try:
-            while (text := await stream.next_text()) is not None:
-                yield Delta(text)
-            yield self._finish(model, prompt_tokens, stream.reader)
-            await stream.drain()
-        finally:
-            stream.close()
+        with genai.chat(model, self._provider, max_tokens) as span:
+            stream = await self._upstream.open(self._body(model, messages, max_tokens))
+            try:
+                while (text := await stream.next_text()) is not None:
+                    span.once("first_token")
+                    yield Delta(text)
+                finish = self._finish(model, prompt_tokens, stream.reader)
+                genai.chat_ended(span, finish, stream.reader.model)
+                yield finish
+                await stream.drain()
+            finally:
+                stream.close()
 
     async def close(self) -> None:
         """Release connections; generations under way are cut."""

@@ -12,6 +12,7 @@ import aiohttp
 from carrel.domain.errors import GenerationFailed
 from carrel.generation.completion_stream import CompletionStream, Timeouts, no_first_token
 from carrel.generation.upstream_errors import UpstreamErrors, failure
+from carrel.telemetry import trace
 
 MAX_ERROR_BODY_BYTES = 16 * 1024
 ERROR_BODY_SECONDS = 2.0
@@ -88,14 +89,15 @@ class Upstream:
     async def _post(self, session: aiohttp.ClientSession, body: bytes) -> aiohttp.ClientResponse:
         # A redirect is not followed: it would take the question, the sources and
         # the key to an address that nobody configured.
+        headers = trace.headers()
         try:
-            return await session.post(self._url, data=body, allow_redirects=False)
+            return await session.post(self._url, data=body, headers=headers, allow_redirects=False)
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             # An idle connection that the upstream closed just as it was taken
             # from the pool. Not one byte of an answer has come, so once more.
-            return await session.post(self._url, data=body, allow_redirects=False)
+            return await session.post(self._url, data=body, headers=headers, allow_redirects=False)
 
     async def _refusal_in(self, response: aiohttp.ClientResponse) -> GenerationFailed | None:
         if response.status != 200:

@@ -32,12 +32,19 @@ from carrel.jobs.dead import forget
 from carrel.jobs.queue import Job, JobQueue, add_job
 from carrel.jobs.worker import HopelessJob
 from carrel.placement.homes import Homes
+from carrel.telemetry import metrics
+from carrel.telemetry.stages import timed
 from carrel.vectors.schema import chunk_id
 from carrel.vectors.store import Point
 
 BATCH = 128  # chunks embedded and staged between two reports of progress
 ROWS = 1000  # chunks recorded by one statement
 PARSED = 0.2  # share of progress that parsing stands for
+
+_PARSE, _EMBED, _STAGE, _PUBLISH, _SWAP = (
+    metrics.ingestion_seconds.labels(step)
+    for step in ("parse", "embed", "stage", "publish", "swap")
+)
 
 
 class Indexer:
@@ -82,17 +89,21 @@ class Indexer:
             version = await self._titled(job, version, document.title)
             await self._check_chunks(job, len(chunks))
             await self._stage(job, version, chunks)
-            vectors = await self._homes.now(job.tenant_id)
-            await vectors.publish(job.document_id, job.version, version.groups)
+            with timed(_PUBLISH, "publish"):
+                vectors = await self._homes.now(job.tenant_id)
+                await vectors.publish(job.document_id, job.version, version.groups)
         try:
-            await self._swap(job, chunks)
+            with timed(_SWAP, "swap"):
+                await self._swap(job, chunks)
         except QuotaExhausted as error:  # others of the tenant were faster
             raise HopelessJob(error.message) from None
 
     async def _parsed(self, version: Version) -> tuple[ParsedDocument, list[Chunk]]:
         try:
             async with self._originals.local(version.tenant_id, version.original) as path:
-                result = await self._parser.parse(path, version.media_type)
+                with timed(_PARSE, "parse") as span:
+                    result = await self._parser.parse(path, version.media_type)
+                    span.set(media_type=version.media_type, chunks=len(result.chunks))
                 return result.document, result.chunks
         except ParseFailed as error:
             raise HopelessJob(error.reason) from None
@@ -166,22 +177,23 @@ class Indexer:
         for start in range(0, len(chunks), BATCH):
             batch = chunks[start : start + BATCH]
             texts = [embedded_text(version.title, chunk) for chunk in batch]
-            dense = await embedder.embed_documents(texts)
-            sparse = await asyncio.to_thread(self._keywords.embed_documents, texts, language)
-            await vectors.stage(
-                [
-                    Point(
-                        document_id=version.document_id,
-                        version=version.number,
-                        chunk=chunk,
-                        content_hash=_hash(chunk.text),
-                        dense=dense[i],
-                        sparse=sparse[i],
-                        metadata=version.metadata,
-                    )
-                    for i, chunk in enumerate(batch)
-                ]
-            )
+            with timed(_EMBED, "embed"):
+                dense = await embedder.embed_documents(texts)
+                sparse = await asyncio.to_thread(self._keywords.embed_documents, texts, language)
+            points = [
+                Point(
+                    document_id=version.document_id,
+                    version=version.number,
+                    chunk=chunk,
+                    content_hash=_hash(chunk.text),
+                    dense=dense[i],
+                    sparse=sparse[i],
+                    metadata=version.metadata,
+                )
+                for i, chunk in enumerate(batch)
+            ]
+            with timed(_STAGE, "stage"):
+                await vectors.stage(points)
             done = start + len(batch)
             if done < len(chunks):
                 await self._report(job, PARSED + (1 - PARSED) * done / len(chunks))

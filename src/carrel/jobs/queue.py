@@ -19,6 +19,7 @@ from carrel.database.engine import Database, Transaction
 from carrel.database.tables import dead_jobs, jobs, tenants
 from carrel.domain.ids import DocumentId, JobId, TenantId, new_id
 from carrel.jobs.turns import next_of, next_tenants
+from carrel.telemetry import trace
 
 JobKind = Literal["ingest", "discard", "tidy", "remove", "move", "erase"]
 Priority = Literal["high", "normal", "low"]
@@ -44,6 +45,7 @@ class Job:
     version: int
     attempts: int
     created_at: datetime
+    traceparent: str | None = None  # the work that wanted it done, where that is traced
 
 
 async def add_job(
@@ -72,6 +74,7 @@ async def add_job(
             attempts=0,
             run_after=now,
             created_at=now,
+            traceparent=trace.traceparent(),
         )
     )
     return job_id
@@ -264,4 +267,5 @@ def _job(row: Row[*tuple[Any, ...]]) -> Job:
         version=row.version,
         attempts=row.attempts,
         created_at=row.created_at,
+        traceparent=row.traceparent,
     )

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from carrel.domain.errors import CarrelError, InvalidRequest, StorageFull, Unavailable
+from carrel.jobs.measured import Measured, Outcome
 from carrel.jobs.queue import Job, JobKind, JobQueue, LeaseLost
 
 log = logging.getLogger(__name__)
@@ -92,33 +93,34 @@ class Worker:
             return None
 
     async def _carry_out(self, job: Job) -> None:
-        try:
-            async with self._kept(job):
-                await self._steps[job.kind].run(job)
-        except asyncio.CancelledError:
-            with contextlib.suppress(CarrelError):
-                await self._queue.release(job)
-            raise
-        except LeaseLost:
-            log.warning("job %s (%s) was cancelled, or is another worker's", job.id, job.kind)
-            with contextlib.suppress(CarrelError):
-                await self._queue.let_fall(job)
-        except HopelessJob as error:
-            await self._fail(job, str(error))
-        except Exception as error:  # noqa: BLE001 - a worker outlives any job
-            await self._retry_or_fail(job, error)
+        with Measured(job) as measured:
+            try:
+                async with self._kept(job):
+                    await self._steps[job.kind].run(job)
+                measured.outcome = "done"
+            except asyncio.CancelledError:
+                with contextlib.suppress(CarrelError):
+                    await self._queue.release(job)
+                raise
+            except LeaseLost:
+                measured.outcome = "lost"
+                log.warning("job %s (%s) was cancelled, or is another worker's", job.id, job.kind)
+                with contextlib.suppress(CarrelError):
+                    await self._queue.let_fall(job)
+            except HopelessJob as error:
+                measured.outcome = await self._fail(job, str(error))
+            except Exception as error:  # noqa: BLE001 - a worker outlives any job
+                measured.outcome = await self._retry_or_fail(job, error)
 
-    async def _retry_or_fail(self, job: Job, error: Exception) -> None:
+    async def _retry_or_fail(self, job: Job, error: Exception) -> Outcome:
         passing = isinstance(error, Unavailable | StorageFull)
         may_fail = self._steps[job.kind].give_up is not None and not passing
         if may_fail and isinstance(error, InvalidRequest):
-            await self._fail(job, error.message)
-            return
+            return await self._fail(job, error.message)
         if may_fail and job.attempts >= self._max_attempts:
             log.error("job %s failed for good", job.id, exc_info=error)
             why = f": {error.message}" if isinstance(error, CarrelError) else ""
-            await self._fail(job, f"gave up after {job.attempts} attempts{why}")
-            return
+            return await self._fail(job, f"gave up after {job.attempts} attempts{why}")
         delay = backoff_seconds(job.attempts)
         log.warning(
             "job %s (%s) failed, again in %.1f s: %s",
@@ -132,16 +134,19 @@ class Worker:
             await self._queue.retry(job, after_seconds=delay)
         except CarrelError:
             log.warning("job %s waits for its lease to run out", job.id)
+        return "again"
 
-    async def _fail(self, job: Job, reason: str) -> None:
+    async def _fail(self, job: Job, reason: str) -> Outcome:
         give_up = self._steps[job.kind].give_up
         assert give_up is not None, f"{job.kind} can't fail for good"
         try:
             await give_up(job, reason)
         except LeaseLost:
             log.warning("job %s went to another worker", job.id)
+            return "lost"
         except CarrelError as error:
-            await self._retry_or_fail(job, error)
+            return await self._retry_or_fail(job, error)
+        return "dead"
 
     @contextlib.asynccontextmanager
     async def _kept(self, job: Job):

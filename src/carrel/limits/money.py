@@ -70,6 +70,18 @@ class Money:
         Raises:
             BudgetExhausted, Unavailable: nothing is held.
         """
+        try:
+            amount, local = await self._reserved(wish, on_outage)
+        except BudgetExhausted:
+            metrics.budget_reservations.labels("refused").inc()
+            raise
+        except Unavailable:
+            metrics.budget_reservations.labels("unknown").inc()
+            raise
+        metrics.budget_reservations.labels("whole" if amount >= wish.wanted else "shortened").inc()
+        return amount, local
+
+    async def _reserved(self, wish: Wish, on_outage: OnOutage) -> tuple[int, bool]:
         if self._shared is None:
             return await _granted(self._local, self._local_books, wish), True
         try:

@@ -14,6 +14,7 @@ from carrel.domain.tenant import Budget as Terms
 from carrel.limits.gate import Gate
 from carrel.limits.handles import Admission, Budget, Reservation
 from carrel.limits.meter import Scope
+from carrel.telemetry import trace
 
 
 class Ticket:
@@ -52,9 +53,10 @@ class Ticket:
             RateLimited: there is no room; nothing was taken.
         """
         try:
-            self._admission = await self._gate.admit(
-                self._tenant_id, self._request_id, self._scopes, tokens
-            )
+            with trace.span("admit"):
+                self._admission = await self._gate.admit(
+                    self._tenant_id, self._request_id, self._scopes, tokens
+                )
         except RateLimited as error:
             self.requests, self.tokens = error.requests, error.tokens
             raise

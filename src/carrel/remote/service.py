@@ -16,6 +16,7 @@ from carrel import __version__
 from carrel.domain.errors import CarrelError, Unavailable
 from carrel.remote.breaker import Breaker
 from carrel.remote.retrying import ATTEMPTS, RetryBudget, pause_before, requested_wait
+from carrel.telemetry import trace
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +42,17 @@ class _Failure(NamedTuple):
 
 
 class Service:
-    """Posts to *url*. *name* is what people are told that it is: "the embedding service"."""
+    """Posts to *url*. *name* is what people are told that it is: "the embedding service".
+
+    *metric* is what metrics call it.
+    """
 
     def __init__(
         self,
         url: str,
         *,
         name: str,
+        metric: str,
         api_key: str | None,
         connect_timeout_seconds: float,
         max_connections: int,
@@ -64,7 +69,7 @@ class Service:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._max_connections = max_connections
         self._budget = RetryBudget()
-        self._breaker = Breaker()
+        self._breaker = Breaker(service=metric)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -98,6 +103,7 @@ class Service:
     async def close(self) -> None:
         """Release the connections; requests under way fail."""
         self._closed = True
+        self._breaker.close()
         if self._session is not None:
             await self._session.close()
 
@@ -107,7 +113,9 @@ class Service:
             async with (
                 asyncio.timeout_at(deadline),
                 # A redirect is not followed: it would take texts and key where nobody sent them.
-                self._open().post(self._url, data=body, allow_redirects=False) as response,
+                self._open().post(
+                    self._url, data=body, headers=trace.headers(), allow_redirects=False
+                ) as response,
             ):
                 raw = await response.read()
                 return raw if response.status == 200 else self._verdict(response, raw)

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from carrel.domain.document import Passage
 from carrel.domain.errors import CarrelError, Unavailable
 from carrel.telemetry import metrics
+from carrel.telemetry.stages import timed
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Reranking:
             return [*passages]
         texts = [_read(passage) for passage in passages]
         try:
-            with metrics.rerank_seconds.time():
+            with timed(metrics.rerank_seconds, "rerank"):
                 async with asyncio.timeout(self._timeout_seconds):
                     scores = await self._reranker.score(
                         question, texts, timeout_seconds=_SHARE * self._timeout_seconds

@@ -51,6 +51,7 @@ class HttpReranker:
         self._service = Service(
             base_url.rstrip("/") + "/rerank",
             name=NAME,
+            metric="reranker",
             api_key=api_key,
             connect_timeout_seconds=connect_timeout_seconds,
             max_connections=max_connections,

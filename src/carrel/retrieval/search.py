@@ -21,8 +21,13 @@ from carrel.retrieval.fusion import FusedHit, Fusion, fuse, fusion_for
 from carrel.retrieval.relevance import is_relevant
 from carrel.retrieval.rerank import Reranking
 from carrel.retrieval.visibility import LiveDocument, live_documents
+from carrel.telemetry import metrics
+from carrel.telemetry.stages import timed
 from carrel.vectors.store import StoredChunk, TenantVectors
 
+_EMBED, _SEARCH, _VISIBLE = (
+    metrics.retrieval_seconds.labels(step) for step in ("embed", "search", "visible")
+)
 SPARE = 4  # hits fetched beyond those asked for: enough where a document was just replaced
 
 
@@ -117,16 +122,19 @@ class Retriever:
         home = await self._homes.remembered(tenant_id)
         vectors = self._homes.at(home, tenant_id, groups)
         space = self._spaces[home.embedder]  # `at` has seen that the settings name it
-        dense = await space.queries.of(tenant_id, question, meter)
-        hits = await vectors.search(
-            dense,
-            self._keywords.embed_query(question),
-            limit=max(self._candidates, top_k),
-            where=where,
-        )
+        with timed(_EMBED, "embed"):
+            dense = await space.queries.of(tenant_id, question, meter)
+        with timed(_SEARCH, "search"):
+            hits = await vectors.search(
+                dense,
+                self._keywords.embed_query(question),
+                limit=max(self._candidates, top_k),
+                where=where,
+            )
         fused = fuse(hits, space.fusion)
         read = max(top_k, self._reranking.candidates) if self._reranking else top_k
-        passages = await self._visible(tenant_id, groups, vectors, fused, read)
+        with timed(_VISIBLE, "visible"):
+            passages = await self._visible(tenant_id, groups, vectors, fused, read)
         if self._reranking:
             passages = (await self._reranking.order(question, passages))[:top_k]
         bm25 = self._keywords.for_question(question)

@@ -6,6 +6,7 @@ import signal
 import sys
 
 import uvloop
+from prometheus_client import start_http_server
 
 from carrel.serving.lifeline import on_parent_death
 from carrel.serving.memory import settle
@@ -18,6 +19,8 @@ async def work() -> None:
     """Carry out jobs until SIGTERM or until the supervisor dies."""
     settings = load_settings()
     configure_logging(settings.log.level, settings.log.format)
+    if port := settings.ingestion.metrics_port:
+        start_http_server(port)
     async with open_worker(settings) as worker:
         settle()
         running = asyncio.ensure_future(worker.run())

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal
 
+from carrel.telemetry import trace
+
 EXTRA = "carrel"
 # They are told what to do with content and credentials, and say so when at DEBUG.
 _CHATTY = ("uvicorn.access", "asyncio", "alembic", "python_multipart", "httpx", "httpcore", "grpc")
@@ -30,6 +32,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **getattr(record, EXTRA, {}),
         }
+        if trace_id := trace.trace_id():
+            line["trace_id"] = trace_id
         if record.exc_info:
             line["error"] = described(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
@@ -45,6 +49,8 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = _clock(int(record.created))
         fields = "".join(f" {key}={value}" for key, value in getattr(record, EXTRA, {}).items())
+        if trace_id := trace.trace_id():
+            fields += f" trace_id={trace_id}"
         line = f"{at} {record.levelname:<7} {self._source}{record.getMessage()}{fields}"
         return f"{line}\n{described(record.exc_info[1])}" if record.exc_info else line
 

@@ -1,4 +1,9 @@
-"""Prometheus metrics: names, labels and buckets in one place. Labels are bounded."""
+"""Prometheus metrics: names, labels and buckets in one place. Labels are bounded.
+
+No label holds a tenant, a key or anything that a caller sends: `tier` is the tenant's isolation
+tier, of which there are three. Every gauge says what becomes of it where several processes of
+a server are scraped as one. docs/metrics.md lists them all.
+"""
 
 from functools import lru_cache
 
@@ -11,6 +16,8 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
+
+from carrel import __version__
 
 # They read /proc in the event loop; a node exporter tells the same of every process.
 REGISTRY.unregister(PROCESS_COLLECTOR)
@@ -31,14 +38,38 @@ request_seconds = Histogram(
 )
 stage_seconds = Histogram(
     "carrel_answer_stage_seconds",
-    "Time of an answer's stages; first_token is counted from the start.",
-    ("stage",),
+    "Time of an answer's stages, by the tenant's isolation tier.",
+    ("stage", "tier"),
+    buckets=SECONDS,
+)
+time_to_first_token_seconds = Histogram(
+    "carrel_time_to_first_token_seconds",
+    "Time from the start of a question's work to the first text of its answer; by cache (exact, "
+    "semantic, shared, miss) and the tenant's isolation tier.",
+    ("cache", "tier"),
+    buckets=SECONDS,
+)
+retrieval_seconds = Histogram(
+    "carrel_retrieval_seconds",
+    "Time of a search's steps: embed, search (the vector store), visible (what is live).",
+    ("step",),
     buckets=SECONDS,
 )
 answers = Counter(
     "carrel_answers_total",
-    "Answers by finish reason; unfinished: failed, or left by its reader.",
-    ("finish_reason",),
+    "Answers by finish reason and the tenant's isolation tier; unfinished: failed, or left by "
+    "its reader.",
+    ("finish_reason", "tier"),
+)
+answer_tokens = Counter(
+    "carrel_answer_tokens_total",
+    "Tokens of the models that wrote answers: prompt, completion.",
+    ("kind",),
+)
+spent = Counter(
+    "carrel_spent_micro_usd_total",
+    "What answers cost, embedding included, by the tenant's isolation tier.",
+    ("tier",),
 )
 feedback = Counter(
     "carrel_answer_feedback_total", "What readers said of answers: positive, negative.", ("rating",)
@@ -49,7 +80,9 @@ checked_out = Counter(
     "do not support them. A rise says that documents, or the model, are up to something.",
     ("what",),
 )
-open_streams = Gauge("carrel_open_streams", "Answers being streamed now.")
+streams_in_flight = Gauge(
+    "carrel_streams_in_flight", "Answers being streamed now.", multiprocess_mode="livesum"
+)
 isolation_violations = Counter(
     "carrel_isolation_violations_total",
     "Points of another tenant that a vector store returned. Anything but 0 is an alarm.",
@@ -66,7 +99,11 @@ generation_takeovers = Counter(
 generations_cancelled = Counter(
     "carrel_generations_cancelled_total", "Generations cut here because nobody read them any more."
 )
-redis_up = Gauge("carrel_redis_up", "1: Redis answers. 0: it does not, or none is used.")
+redis_up = Gauge(
+    "carrel_redis_up",
+    "1: Redis answers. 0: it does not, or none is used.",
+    multiprocess_mode="livemin",
+)
 redis_failures = Counter(
     "carrel_redis_failures_total", "Calls to Redis that failed, or took longer than they may."
 )
@@ -79,7 +116,23 @@ local_admissions = Counter(
     "carrel_local_admissions_total",
     "Requests admitted at this replica's share of the limits, because Redis was down.",
 )
-usage_pending = Gauge("carrel_usage_pending_events", "Usage events that are not in SQL yet.")
+budget_reservations = Counter(
+    "carrel_budget_reservations_total",
+    "Reservations of money on budgets: whole, shortened (less was left than wanted), refused, "
+    "unknown (what was spent could not be known).",
+    ("outcome",),
+)
+breakers_open = Gauge(
+    "carrel_breakers_open",
+    "Servers that are not asked now, because they did not answer: embedder, reranker, qdrant.",
+    ("service",),
+    multiprocess_mode="livesum",
+)
+usage_pending = Gauge(
+    "carrel_usage_pending_events",
+    "Usage events that are not in SQL yet.",
+    multiprocess_mode="livesum",
+)
 usage_recovered = Counter(
     "carrel_usage_recovered_events_total",
     "Usage events read from the journals of processes that were killed, or that SQL kept waiting.",
@@ -120,7 +173,10 @@ cache_age_seconds = Histogram(
     buckets=(1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800),
 )
 cache_bytes = Gauge(
-    "carrel_cache_bytes", "Memory that a cache of this process holds; by what is in it.", ("what",)
+    "carrel_cache_bytes",
+    "Memory that a cache of this process holds; by what is in it.",
+    ("what",),
+    multiprocess_mode="livesum",
 )
 semantic_candidates = Counter(
     "carrel_semantic_candidates_total",
@@ -137,13 +193,59 @@ rerank_fallbacks = Counter(
     ("reason",),
 )
 
+jobs_waiting = Gauge(
+    "carrel_jobs_waiting",
+    "Jobs that nobody is carrying out, of all servers; by kind.",
+    ("kind",),
+    multiprocess_mode="livemostrecent",
+)
+jobs_late_seconds = Gauge(
+    "carrel_jobs_late_seconds",
+    "For how long the job has been due that waits longest, of all servers; by kind.",
+    ("kind",),
+    multiprocess_mode="livemostrecent",
+)
+jobs_dead = Gauge(
+    "carrel_jobs_dead",
+    "Jobs that were given up and are still to be looked at, of all servers.",
+    multiprocess_mode="livemostrecent",
+)
+jobs_ended = Counter(
+    "carrel_jobs_total",
+    "Jobs of this worker by kind and how it left them: done, again (to be tried later), dead "
+    "(given up), lost (cancelled, or another worker's by now).",
+    ("kind", "outcome"),
+)
+job_seconds = Histogram(
+    "carrel_job_seconds",
+    "Time this worker took for a job, however it ended.",
+    ("kind",),
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800),
+)
+ingestion_seconds = Histogram(
+    "carrel_ingestion_seconds",
+    "Time of a document's steps: parse (chunking included), embed, stage, publish, swap.",
+    ("step",),
+    buckets=SECONDS,
+)
+
+trace_spans = Counter(
+    "carrel_trace_spans_total",
+    "Spans of traces that the collector took (sent), or that were given up (lost).",
+    ("outcome",),
+)
+build = Gauge("carrel_build_info", "1, by version.", ("version",), multiprocess_mode="livemax")
+build.labels(__version__).set(1)
+
 loop_lag_seconds = Histogram(
     "carrel_event_loop_lag_seconds",
     "By how much a sleep of 10 ms overran.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1),
 )
 loop_lag_max_seconds = Gauge(
-    "carrel_event_loop_lag_max_seconds", "The largest overrun since the last scrape."
+    "carrel_event_loop_lag_max_seconds",
+    "The largest overrun of the last 15 to 30 seconds.",
+    multiprocess_mode="livemax",
 )
 
 
@@ -152,29 +254,13 @@ for _each in (
     requests,
     request_seconds,
     stage_seconds,
+    time_to_first_token_seconds,
     answers,
     cache_lookups,
     cache_saved,
     cache_age_seconds,
 ):
     setattr(_each, "labels", lru_cache(maxsize=1024)(_each.labels))  # noqa: B010 - typed
-
-
-def observe_loop_lag(seconds: float) -> None:
-    """Take in one overrun of the event loop."""
-    global _largest_lag  # noqa: PLW0603 - a maximum that scrapes reset
-    loop_lag_seconds.observe(seconds)
-    _largest_lag = max(_largest_lag, seconds)
-
-
-def _take_largest_lag() -> float:
-    global _largest_lag
-    largest, _largest_lag = _largest_lag, 0.0
-    return largest
-
-
-_largest_lag = 0.0
-loop_lag_max_seconds.set_function(_take_largest_lag)
 
 
 def exposition() -> bytes:

@@ -1,8 +1,14 @@
-"""How long each stage of a request took, and what came of it: for its line in the log."""
+"""How long each stage of a request took, and what came of it: for its line in the log.
 
-import contextlib
+A stage is a span of the request's trace, too, where that is recorded: the same call times both.
+"""
+
 import time
-from collections.abc import Generator
+from types import TracebackType
+
+from prometheus_client import Histogram
+
+from carrel.telemetry import trace
 
 
 class Stages:
@@ -16,17 +22,61 @@ class Stages:
         self.milliseconds: dict[str, float] = {}
         self.facts: dict[str, object] = {}
 
-    @contextlib.contextmanager
-    def time(self, stage: str) -> Generator[None]:
-        """Add the time of the block to *stage*."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = (time.perf_counter() - start) * 1000
-            self.milliseconds[stage] = self.milliseconds.get(stage, 0.0) + spent
+    def time(self, stage: str) -> "_Stage":
+        """Add the time of the block to *stage*; it is a span, which the block is given."""
+        return _Stage(self, stage)
 
     def mark(self, stage: str) -> None:
         """Set *stage* to the time since the start, the first time it is reached."""
         if stage not in self.milliseconds:
             self.milliseconds[stage] = (time.perf_counter() - self._start) * 1000
+            trace.whole().event(stage)
+
+
+class _Stage:
+    __slots__ = ("_name", "_span", "_stages", "_start")
+
+    def __init__(self, stages: Stages, name: str) -> None:
+        self._stages = stages
+        self._name = name
+        self._span = trace.span(name)
+        self._start = 0.0
+
+    def __enter__(self) -> trace.Span | trace.Nothing:
+        self._start = time.perf_counter()
+        return self._span.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        spent = (time.perf_counter() - self._start) * 1000
+        milliseconds = self._stages.milliseconds
+        milliseconds[self._name] = milliseconds.get(self._name, 0.0) + spent
+        self._span.__exit__(kind, error, traceback)
+
+
+class timed:  # noqa: N801 - reads as what it does: `with timed(…):`
+    """Observes the time of the block, which is a span called *name*, and is given it."""
+
+    __slots__ = ("_histogram", "_span", "_start")
+
+    def __init__(self, histogram: Histogram, name: str) -> None:
+        self._histogram = histogram
+        self._span = trace.span(name)
+        self._start = 0.0
+
+    def __enter__(self) -> trace.Span | trace.Nothing:
+        self._start = time.perf_counter()
+        return self._span.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._histogram.observe(time.perf_counter() - self._start)
+        self._span.__exit__(kind, error, traceback)

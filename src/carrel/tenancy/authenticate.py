@@ -145,6 +145,7 @@ class Authenticator:
             tenant_budget=of_tenant.budget,
             log_content=of_tenant.log_content,
             semantic_cache=of_tenant.semantic_cache,
+            isolation=of_tenant.isolation,
         )
         if epoch == self._epoch:
             self._verified.put(digest, caller, min(until, now + token.expires_at - time.time()))

@@ -17,7 +17,7 @@ from carrel.database.tables import keys, tenants
 from carrel.domain.errors import InsufficientScope, InvalidApiKey, Unavailable
 from carrel.domain.ids import TenantId
 from carrel.domain.key import Caller
-from carrel.domain.tenant import Budget, Limits, SemanticCache
+from carrel.domain.tenant import Budget, Isolation, Limits, SemanticCache
 from carrel.tenancy.terms import budget_from_row, limits_from_row
 
 AT_ONCE = 4  # half of the database's pool
@@ -32,6 +32,7 @@ class Standing:
     budget: Budget | None
     log_content: bool
     semantic_cache: SemanticCache
+    isolation: Isolation
 
 
 class Lookup:
@@ -58,6 +59,7 @@ class Lookup:
                 tenants.c.budget.label("tenant_budget"),
                 tenants.c.log_content,
                 tenants.c.semantic_cache,
+                tenants.c.isolation,
             )
             .select_from(keys.outerjoin(tenants, keys.c.tenant_id == tenants.c.id))
             .where(keys.c.secret_hash == digest, keys.c.revoked_at.is_(None))
@@ -84,6 +86,7 @@ class Lookup:
             key_budget=budget_from_row(row.budget),
             log_content=bool(row.log_content),
             semantic_cache=row.semantic_cache or "off",
+            isolation=row.isolation or "shared",
         )
         return caller, row.expires_at
 
@@ -101,6 +104,7 @@ class Lookup:
             tenants.c.budget,
             tenants.c.log_content,
             tenants.c.semantic_cache,
+            tenants.c.isolation,
         ).where(tenants.c.id == tenant_id)
         async with self._queue():
             rows = await self._database.fetch(query)
@@ -114,6 +118,7 @@ class Lookup:
             budget_from_row(row.budget),
             bool(row.log_content),
             row.semantic_cache,
+            row.isolation,
         )
 
     @contextlib.asynccontextmanager

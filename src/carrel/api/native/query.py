@@ -98,6 +98,7 @@ def question_of(body: QueryBody, caller: TenantCaller, models: Sequence[str]) ->
         where=parse_filter(body.filter),
         cache=body.cache,
         semantic_cache=caller.semantic_cache,
+        isolation=caller.isolation,
         ticket=caller.ticket,
     )
 

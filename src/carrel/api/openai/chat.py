@@ -97,6 +97,7 @@ async def chat(body: ChatBody, request: Request, caller: MayAsk) -> Response:
         history=history,
         cache=body.cache,
         semantic_cache=caller.semantic_cache,
+        isolation=caller.isolation,
         ticket=caller.ticket,
     )
     found = await ask(services.pipeline, question, caller.ticket, stages_of(request))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from carrel.domain.errors import CarrelError, Unavailable
+from carrel.telemetry import metrics
 from carrel.vectors.server.failures import Unreachable
 
 FAILURES = 5
@@ -19,6 +20,7 @@ class Breaker:
     """Counts failures in a row; shared by the callers of one event loop. *clock* is in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._open = metrics.breakers_open.labels("qdrant")
         self._clock = clock
         self._failures = 0
         self._answers = 0
@@ -41,6 +43,8 @@ class Breaker:
             # One that began before the latest answer is older news than that answer.
             if answers == self._answers:
                 self._failures += 1
+                if self._failures == FAILURES:
+                    self._open.inc()
                 self._said = error.message
                 self._next_try = self._clock() + PAUSE_SECONDS
             raise
@@ -49,6 +53,10 @@ class Breaker:
             raise
         else:
             self._answered()
+
+    def close(self) -> None:
+        """Nobody asks any more: it counts as open no longer."""
+        self._answered()
 
     def _admit(self) -> None:
         if self._failures < FAILURES:
@@ -61,4 +69,6 @@ class Breaker:
 
     def _answered(self) -> None:
         self._answers += 1
+        if self._failures >= FAILURES:
+            self._open.dec()
         self._failures = 0

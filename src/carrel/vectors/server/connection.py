@@ -78,6 +78,7 @@ class Connection:
             self._version = version
 
     async def close(self) -> None:
+        self._breaker.close()
         await self._client.close()
 
 
