@@ -38,7 +38,7 @@ class EventStream(Response):
         writing = asyncio.ensure_future(sender.write(self._frames))
         heartbeat = asyncio.ensure_future(sender.beat())
         leaving = asyncio.ensure_future(_until_disconnect(receive))
-        with metrics.open_streams.track_inprogress():
+        with metrics.streams_in_flight.track_inprogress():
             try:
                 await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
             finally:

@@ -47,7 +47,9 @@ checked_out = Counter(
     "do not support them. A rise says that documents, or the model, are up to something.",
     ("what",),
 )
-open_streams = Gauge("carrel_open_streams", "Answers being streamed now.")
+streams_in_flight = Gauge(
+    "carrel_streams_in_flight", "Answers being streamed now.", multiprocess_mode="livesum"
+)
 isolation_violations = Counter(
     "carrel_isolation_violations_total",
     "Points of another tenant that a vector store returned. Anything but 0 is an alarm.",
