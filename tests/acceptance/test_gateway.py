@@ -20,6 +20,7 @@ from carrel.api.errors import error_body
 
 FAST = Behaviour(ttft_ms=5, tokens_per_second=0, tokens=5)
 SLOW = Behaviour(ttft_ms=5, tokens_per_second=20, tokens=2000)
+SOON_SILENT = Behaviour(ttft_ms=5, tokens_per_second=0, tokens=2000, stall_after=40)
 UNTIL_STOPPED = Behaviour(ttft_ms=60_000)
 
 
@@ -94,7 +95,11 @@ def test_tls_is_of_today_and_http_2_is_offered(front: Front):
 async def test_the_first_words_come_while_the_model_still_writes(
     replicas: Replicas, client: Client
 ):
-    async with _model(replicas, SLOW) as model, streamed(client) as response:
+    async with (
+        _model(replicas, SOON_SILENT) as model,
+        asyncio.timeout(10),
+        streamed(client) as response,
+    ):
         await until_delta(response)
         assert (model.stats.open, model.stats.completed) == (1, 0)
         assert response.headers["x-request-id"].startswith("req_")
@@ -103,7 +108,8 @@ async def test_the_first_words_come_while_the_model_still_writes(
 async def test_they_do_so_over_http_2(replicas: Replicas, front: Front):
     headers = {"authorization": f"Bearer {front.key}"}
     async with (
-        _model(replicas, SLOW) as model,
+        _model(replicas, SOON_SILENT) as model,
+        asyncio.timeout(10),
         httpx.AsyncClient(http1=False, http2=True, verify=front.tls()) as http,
         http.stream(
             "POST",
@@ -181,17 +187,21 @@ async def test_a_post_that_reached_a_replica_is_not_sent_to_another(
     replicas: Replicas, client: Client
 ):
     async with _model(replicas, UNTIL_STOPPED) as model:
+        replicas.kill(1)  # so it is the other that gets the question
         headers = {"authorization": f"Bearer {client.key}"}
         asked = asyncio.ensure_future(
             client.session.post(client.url + "/v1/query", json=QUESTION, headers=headers)
         )
         await model.stats.until(lambda stats: stats.requests == 1)
-        for number in range(2):  # whichever has it
-            replicas.kill(number)
+        await asyncio.to_thread(replicas.revive)
+        replicas.kill(0)
         async with await asked as response:
             assert await _refused(response) == (503, "unavailable", "no server could answer")
             assert response.headers["retry-after"] == "1"
-        assert model.stats.requests == 1
+        model.behaviour = FAST
+        status, answer = await client.post("/v1/query", QUESTION)
+        assert status == 200, answer
+        assert model.stats.requests == 2
 
 
 async def test_while_a_replica_ends_its_streams_the_other_has_all_new_requests(

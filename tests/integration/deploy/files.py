@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from carrel.settings import setting_names
+from carrel.settings import OTHER_VARIABLES, setting_names
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
@@ -16,4 +16,4 @@ NO_SETTINGS = frozenset({"CARREL_PORT"})
 def unknown_settings(text: str) -> set[str]:
     """Names in *text* that look like settings and are none."""
     named = set(re.findall(r"CARREL_[A-Z0-9_]*[A-Z0-9]", text))
-    return named - set(setting_names()) - ANNOUNCED - NO_SETTINGS
+    return named - set(setting_names()) - OTHER_VARIABLES - ANNOUNCED - NO_SETTINGS
