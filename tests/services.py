@@ -1,4 +1,4 @@
-"""Real PostgreSQL, Redis and object storage for tests, each a process on a free port.
+"""Real PostgreSQL, Redis, nginx and object storage for tests, each a process on a free port.
 
 A service never outlives the process that started it, even one killed with SIGKILL
 (on Linux, where `setpriv` asks the kernel for that), and only the tests hold its password.
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,11 @@ from pathlib import Path
 START_SECONDS = 60
 ATTEMPTS = 3
 _READY = re.compile(
-    rb"ready to accept connections|Running on http|ready to receive web requests", re.IGNORECASE
+    rb"ready to accept connections|Running on http|ready to receive web requests"
+    rb"|start worker processes",
+    re.IGNORECASE,
 )
+_GATEWAY = Path(__file__).parents[1] / "deploy" / "nginx"
 
 
 class MissingProgramError(Exception):
@@ -37,6 +40,14 @@ class Service:
 
     url: str
     process: subprocess.Popen[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway(Service):
+    """A running nginx, with its configuration and logs in *folder*."""
+
+    folder: Path
+    plain_url: str
 
 
 def _account() -> pwd.struct_passwd | None:
@@ -117,6 +128,54 @@ def prometheus(settings: str, rules: str) -> Iterator[Service]:
 
         with _serve(folder, command, stop=signal.SIGKILL) as (process, port):
             yield Service(f"http://127.0.0.1:{port}", process)
+
+
+@contextmanager
+def nginx(
+    replicas: Sequence[str], *, certificate: bytes, key: bytes, variables: Mapping[str, str]
+) -> Iterator[Gateway]:
+    """The gateway of deploy/nginx before *replicas* (`host:port`), at `https://127.0.0.1:port`.
+
+    Raises:
+        MissingProgramError: nginx, or envsubst, is not installed.
+    """
+    server = _program("nginx", "nginx", [Path("/usr/sbin")])
+    _program("envsubst", "envsubst")
+    plain, status = _free_port(), _free_port()
+    files = {"tls.crt": certificate.decode(), "tls.key": key.decode(), "access.log": ""}
+    with _folder(files) as folder:
+
+        def command(port: int) -> list[str]:
+            render_gateway(
+                folder,
+                GATEWAY_REPLICAS=" ".join(replicas),
+                GATEWAY_HTTPS_PORT=f"127.0.0.1:{port}",
+                GATEWAY_HTTP_PORT=f"127.0.0.1:{plain}",
+                GATEWAY_STATUS_ADDRESS=f"127.0.0.1:{status}",
+                **variables,
+            )
+            return [server, "-e", "stderr", "-c", f"{folder}/nginx.conf", "-g", "daemon off;"]
+
+        with _serve(folder, command, stop=signal.SIGTERM) as (process, port):
+            yield Gateway(f"https://127.0.0.1:{port}", process, folder, f"http://127.0.0.1:{plain}")
+
+
+def render_gateway(folder: Path, **variables: str) -> None:
+    """Write `nginx.conf` into *folder*, which has its certificate and takes its logs."""
+    ours = {
+        "GATEWAY_RUN_DIR": str(folder),
+        "GATEWAY_CERTIFICATE": f"{folder}/tls.crt",
+        "GATEWAY_CERTIFICATE_KEY": f"{folder}/tls.key",
+        "GATEWAY_ACCESS_LOG": f"{folder}/access.log",
+        "GATEWAY_WORKERS": "2",
+    }
+    rendered = subprocess.run(
+        [_GATEWAY / "render"],
+        env={"PATH": os.environ["PATH"], **ours, **variables},
+        capture_output=True,
+        check=True,
+    )
+    (folder / "nginx.conf").write_bytes(rendered.stdout)
 
 
 @contextmanager

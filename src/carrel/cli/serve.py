@@ -62,4 +62,6 @@ def _run(host: str, port: int, workers: int, *, ingest: bool) -> int:
                 )
                 for space in embedded
             ]
-        return asyncio.run(supervise(children))
+        # Whoever connects while the last requests end is refused, and asks another server:
+        # held open here, the socket would let them wait for nobody.
+        return asyncio.run(supervise(children, at_stop=listening.close))

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from carrel.serving.lifeline import INVALID_SETTINGS
@@ -97,8 +97,13 @@ class Child:
             await process.wait()
 
 
-async def supervise(specs: Sequence[ChildSpec]) -> int:
-    """Run all children until SIGTERM or SIGINT, then stop them, last first; the exit status."""
+async def supervise(
+    specs: Sequence[ChildSpec], at_stop: Callable[[], object] = lambda: None
+) -> int:
+    """Run all children until SIGTERM or SIGINT, then stop them, last first; the exit status.
+
+    *at_stop* is called before the first of them is told.
+    """
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
@@ -106,6 +111,7 @@ async def supervise(specs: Sequence[ChildSpec]) -> int:
     keeping = [asyncio.ensure_future(child.keep_running()) for child in children]
     waiting = asyncio.ensure_future(told.wait())
     await asyncio.wait([waiting, *keeping], return_when=asyncio.FIRST_COMPLETED)
+    at_stop()
     for child in reversed(children):
         await child.stop()
     for task in (waiting, *keeping):
