@@ -272,6 +272,8 @@ async def test_the_inside_is_not_there_for_those_outside(front: Front):
             url = URL(outside.url + path, encoded=True)
             async with outside.session.get(url, headers=forged) as response:
                 assert await _refused(response) == (404, "not_found", "no such route"), path
+        await until(lambda: len(front.served()) == len(PRIVATE) + len(AROUND))
+        assert {line["replica"] for line in front.served()} == {""}, "a server was asked"
         assert (await outside.with_key(front.key).get("/v1/models"))[0] == 200
     async with front.client(ADMIN_KEY) as inside:
         for path in PRIVATE:
