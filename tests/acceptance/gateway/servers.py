@@ -13,10 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
+from bench.simulator import Behaviour, Simulator
 from tests import services
 from tests.acceptance.server import ADMIN_KEY, Client, Server, free_port, new_tenant, running
 from tests.contract.certificates import Authority
 
+from carrel.api.errors import error_body
+
+FAST = Behaviour(ttft_ms=5, tokens_per_second=0, tokens=5)
+SLOW = Behaviour(ttft_ms=5, tokens_per_second=20, tokens=2000)
 DOCUMENT = {"text": "Refunds take 30 days after the return.", "document_id": "policy"}
 # Each question is the model's work, so that the model's own count tells how often it was asked.
 QUESTION = {"question": "How long do refunds take?", "cache": "bypass"}
@@ -156,3 +162,27 @@ async def until_delta(response: aiohttp.ClientResponse) -> None:
         assert line, "the stream ended before the answer began"
         if line == b"event: delta\n":
             return
+
+
+def started(replicas: Replicas, **variables: str) -> Iterator[Front]:
+    """One gateway, its variables as given; without nginx the test is skipped."""
+    try:
+        with gateway(replicas, variables) as running:
+            yield running
+    except services.MissingProgramError as missing:
+        pytest.skip(str(missing))
+
+
+def model(replicas: Replicas, behaviour: Behaviour) -> Simulator:
+    """The model of both servers."""
+    return Simulator(behaviour, port=replicas.upstream_port)
+
+
+async def refusal(response: aiohttp.ClientResponse) -> tuple[int, str, str]:
+    """Status, code and message of an error that nginx answered, which has the one shape."""
+    body = await response.json()
+    code, message = body["error"]["code"], body["error"]["message"]
+    request_id = response.headers["x-request-id"]
+    assert request_id.startswith("req_")
+    assert body == error_body(code, message, None, request_id)
+    return response.status, code, message
