@@ -33,7 +33,7 @@ demo: $(CONSOLE) ## two tenants, their documents, questions and cited answers; t
 serve: $(CONSOLE) ## the server, on http://127.0.0.1:8080
 	@exec $(BIN)/carrel serve $(ARGS)
 
-test: $(CONSOLE) ## all tests, against real PostgreSQL, Redis, nginx and Chromium that the run starts and stops
+test: $(CONSOLE) ## all tests, against real PostgreSQL, Redis, nginx, Prometheus and Chromium that the run starts and stops
 	@scripts/install_test_services
 	@exec $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
 

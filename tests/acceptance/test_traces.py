@@ -171,6 +171,7 @@ async def test_a_document_is_followed_from_its_upload_through_the_worker(
     spans = await collector.trace(trace_id, "POST /v1/documents", "job ingest")
     found = tree(spans)["POST /v1/documents"]
     assert list(found["job ingest"]) == ["parse", "embed", "stage", "publish", "swap"]
+    assert found["job ingest"]["parse"] == {"chunk": {}}
     job = one(spans, "job ingest")
     assert (job.kind, job.process) == ("consumer", "worker")
     assert job.attributes["carrel.outcome"] == "done"

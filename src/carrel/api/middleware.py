@@ -105,7 +105,7 @@ class _Exchange:
         if route not in _QUIET:
             fields = self._fields(route, status, seconds)
             write(log, "request", fields)
-            if self._span:
+            if self._span and self._span.sampled:
                 self._end(self._span, fields)
 
     def _end(self, span: trace.Span, fields: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ from carrel.jobs.queue import Job, JobQueue, add_job
 from carrel.jobs.worker import HopelessJob
 from carrel.placement.homes import Homes
 from carrel.telemetry import metrics
-from carrel.telemetry.stages import timed
+from carrel.telemetry.stages import observe_past, timed
 from carrel.vectors.schema import chunk_id
 from carrel.vectors.store import Point
 
@@ -41,9 +41,9 @@ BATCH = 128  # chunks embedded and staged between two reports of progress
 ROWS = 1000  # chunks recorded by one statement
 PARSED = 0.2  # share of progress that parsing stands for
 
-_PARSE, _EMBED, _STAGE, _PUBLISH, _SWAP = (
+_PARSE, _CHUNK, _EMBED, _STAGE, _PUBLISH, _SWAP = (
     metrics.ingestion_seconds.labels(step)
-    for step in ("parse", "embed", "stage", "publish", "swap")
+    for step in ("parse", "chunk", "embed", "stage", "publish", "swap")
 )
 
 
@@ -103,6 +103,7 @@ class Indexer:
             async with self._originals.local(version.tenant_id, version.original) as path:
                 with timed(_PARSE, "parse") as span:
                     result = await self._parser.parse(path, version.media_type)
+                    observe_past(_CHUNK, "chunk", result.chunk_seconds)
                     span.set(media_type=version.media_type, chunks=len(result.chunks))
                 return result.document, result.chunks
         except ParseFailed as error:

@@ -8,26 +8,23 @@ import time
 from collections.abc import Callable
 
 from carrel.domain.errors import Unavailable
-from carrel.telemetry import metrics
 
 FAILURES = 5
 PAUSE_SECONDS = 1.0
 
 
 class Breaker:
-    """Counts failures in a row; shared by the callers of one event loop. *clock* is in seconds.
+    """Counts failures in a row; shared by the callers of one event loop. *clock* is in seconds."""
 
-    *service* is what metrics call what it is about.
-    """
-
-    def __init__(
-        self, clock: Callable[[], float] = time.monotonic, *, service: str = "other"
-    ) -> None:
-        self._open = metrics.breakers_open.labels(service)
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures = 0
         self._said = ""
         self._next_try = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return self._failures >= FAILURES
 
     def admit(self) -> None:
         """Let a request pass.
@@ -47,15 +44,9 @@ class Breaker:
     def failed(self, said: str) -> None:
         """Note a request without an answer, and what its caller was told."""
         self._failures += 1
-        if self._failures == FAILURES:
-            self._open.inc()
         self._said = said
         self._next_try = self._clock() + PAUSE_SECONDS
 
     def answered(self) -> None:
         """Note an answer."""
-        if self._failures >= FAILURES:
-            self._open.dec()
         self._failures = 0
-
-    close = answered  # nobody asks any more: it counts as open no longer

@@ -16,7 +16,7 @@ from carrel import __version__
 from carrel.domain.errors import CarrelError, Unavailable
 from carrel.remote.breaker import Breaker
 from carrel.remote.retrying import ATTEMPTS, RetryBudget, pause_before, requested_wait
-from carrel.telemetry import trace
+from carrel.telemetry import metrics, trace
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,8 @@ class Service:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._max_connections = max_connections
         self._budget = RetryBudget()
-        self._breaker = Breaker(service=metric)
+        self._breaker = Breaker()
+        self._open_now = metrics.breakers_open.labels(metric)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -88,12 +89,14 @@ class Service:
             answer = await self._once(body, deadline, timeout_seconds)
             if isinstance(answer, bytes):
                 self._breaker.answered()
+                self._open_now.set(0)
                 return answer
             pause = pause_before(attempt + 1, answer.retry_after_seconds)
             # A pause that the service asked for and nobody has time for is the caller's to make.
             in_time = attempt < ATTEMPTS and loop.time() + pause < deadline
             if not (in_time and self._budget.spend()):
                 self._breaker.failed(answer.said)
+                self._open_now.set(self._breaker.is_open)
                 raise Unavailable(
                     answer.said, retry_after_seconds=answer.retry_after_seconds or 1
                 ) from answer.cause
@@ -103,7 +106,7 @@ class Service:
     async def close(self) -> None:
         """Release the connections; requests under way fail."""
         self._closed = True
-        self._breaker.close()
+        self._open_now.set(0)
         if self._session is not None:
             await self._session.close()
 
@@ -140,6 +143,7 @@ class Service:
             said = "is limiting requests" if status == 429 else f"failed (HTTP {status})"
             return _Failure(f"{self._name} {said}: try again", wait)
         self._breaker.answered()
+        self._open_now.set(0)
         log.warning("%s answered HTTP %d: %s", self._name, status, _shown(raw))
         if status in {400, 413, 422}:
             raise Refused(f"{self._name} refused the request (HTTP {status})", status)

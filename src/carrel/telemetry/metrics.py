@@ -224,7 +224,7 @@ job_seconds = Histogram(
 )
 ingestion_seconds = Histogram(
     "carrel_ingestion_seconds",
-    "Time of a document's steps: parse (chunking included), embed, stage, publish, swap.",
+    "Time of a document's steps: parse, chunk (a part of it), embed, stage, publish, swap.",
     ("step",),
     buckets=SECONDS,
 )

@@ -10,6 +10,8 @@ from prometheus_client import Histogram
 
 from carrel.telemetry import trace
 
+LONGEST_SECONDS = 3_600
+
 
 class Stages:
     """Milliseconds by stage, from the moment this was made.
@@ -80,3 +82,13 @@ class timed:  # noqa: N801 - reads as what it does: `with timed(…):`
     ) -> None:
         self._histogram.observe(time.perf_counter() - self._start)
         self._span.__exit__(kind, error, traceback)
+
+
+def observe_past(histogram: Histogram, name: str, seconds: float) -> None:
+    """The same for what another process did just now, and took *seconds* for, as it says."""
+    seconds = seconds if 0 <= seconds < LONGEST_SECONDS else 0.0  # it need not say the truth
+    histogram.observe(seconds)
+    span = trace.span(name)
+    if isinstance(span, trace.Span):
+        span.started_ns -= int(seconds * 1e9)
+        span.end()

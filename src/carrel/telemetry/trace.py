@@ -8,6 +8,7 @@ error, but where a tenant asked for that.
 Ids and headers: https://www.w3.org/TR/trace-context/
 """
 
+import random
 import re
 import secrets
 import time
@@ -21,6 +22,9 @@ Value = str | int | float | bool | tuple[str, ...]
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 _EVENTS = 64  # of one span
+
+_PLAIN = (str, int, float, bool, tuple)
+_ids = random.Random()  # noqa: S311 - nothing is kept secret by an id of a span
 
 # What says nothing of a fault: a reader left, a server stops.
 _LEFT = ("CancelledError", "GeneratorExit")
@@ -85,7 +89,7 @@ class Span:
         self.name = name
         self.kind: Kind = kind
         self.trace_id = trace_id
-        self.span_id = secrets.token_hex(8)
+        self.span_id = f"{_ids.getrandbits(64) or 1:016x}"
         self.parent_id = parent_id
         self.sampled = sampled
         self.root = root or self
@@ -122,7 +126,7 @@ class Span:
     def put(self, attributes: Mapping[str, object]) -> None:
         """Set attributes by their whole names; what is None, or no plain value, is left out."""
         for name, value in attributes.items():
-            if isinstance(value, str | int | float | bool | tuple):
+            if isinstance(value, _PLAIN):
                 self.attributes[name] = value
 
     def event(self, name: str) -> None:
@@ -202,7 +206,7 @@ def begin(
         sampled = bool(int(match[4], 16) & 1) if own or _follows else None
     if sampled is None:
         # Not by the id's own bits: a caller chooses those.
-        sampled = _ratio >= 1 or secrets.randbelow(1_000_000) < _ratio * 1_000_000
+        sampled = _ids.random() < _ratio
     span = Span(name, kind, trace_id=trace_id, parent_id=parent_id, sampled=sampled)
     _current.set(span)
     return span

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from aiohttp import web
 from bench.simulator.models import ModelServer, serving
+from prometheus_client import REGISTRY
 
 from carrel.domain.errors import InvalidRequest, Unavailable
 from carrel.embedding.embedder import Meter
 from carrel.embedding.http import Batches, HttpEmbedder
 from carrel.embedding.static import DIMENSIONS, StaticEmbedder, embed
 from carrel.remote import breaker, retrying
+from carrel.telemetry import trace
 
 
 @pytest.fixture
@@ -195,7 +197,35 @@ async def test_a_server_that_is_gone_is_asked_once_in_a_while(
     with pytest.raises(Unavailable, match="HTTP 500"):
         await embedder.embed_query("why?")
     assert len(server.requests) == asked
+    assert REGISTRY.get_sample_value("carrel_breakers_open", {"service": "embedder"}) == 1
+    server.faults.clear()
+    monkeypatch.setattr(embedder._service._breaker, "_next_try", 0.0)
+    await embedder.embed_query("why?")
+    assert REGISTRY.get_sample_value("carrel_breakers_open", {"service": "embedder"}) == 0
     await embedder.close()
+
+
+async def test_a_request_is_a_part_of_the_trace_named_by_the_conventions(
+    server: ModelServer,
+) -> None:
+    spans: list[trace.Span] = []
+    trace.turn_on(spans.append)
+    try:
+        trace.begin("GET", "server")
+        embedder = embedder_for(server)
+        await embedder.embed_query("why?")
+        await embedder.close()
+    finally:
+        trace.turn_off()
+    (span,) = spans
+    assert (span.name, span.kind) == ("embeddings wordllama", "client")
+    assert span.attributes == {
+        "gen_ai.operation.name": "embeddings",
+        "gen_ai.provider.name": "openai_compatible",
+        "gen_ai.request.model": "wordllama",
+        "gen_ai.embeddings.dimension.count": DIMENSIONS,
+    }
+    assert server.headers[0]["traceparent"] == span.traceparent
 
 
 async def test_a_stalled_server_costs_the_timeout(server: ModelServer) -> None:

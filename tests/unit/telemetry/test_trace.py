@@ -7,7 +7,7 @@ import pytest
 
 from carrel.telemetry import metrics, trace
 from carrel.telemetry.loop import WINDOW_SECONDS, LargestLag
-from carrel.telemetry.stages import Stages, timed
+from carrel.telemetry.stages import Stages, observe_past, timed
 from carrel.telemetry.trace import NOTHING, Span
 
 CALLER = f"00-{'a1' * 16}-{'b2' * 8}-01"
@@ -200,6 +200,17 @@ def test_what_is_timed_is_a_span_and_a_measurement(ended: list[Span]) -> None:
         pass
     assert ended[0].name == "embed"
     assert histogram._sum.get() > before
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"), [(0.5, 0.5), (-1, 0), (float("nan"), 0), (float("inf"), 0), (1e9, 0)]
+)
+def test_what_another_process_did_is_a_span_in_the_past(
+    ended: list[Span], said: float, taken: float
+) -> None:
+    trace.begin("job", "consumer")
+    observe_past(metrics.ingestion_seconds.labels("chunk"), "chunk", said)
+    assert (ended[0].ended_ns - ended[0].started_ns) / 1e9 == pytest.approx(taken, abs=0.1)
 
 
 def test_the_largest_lag_is_seen_for_a_window_after_it_and_then_forgotten() -> None:

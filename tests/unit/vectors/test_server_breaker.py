@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from prometheus_client import REGISTRY
 
 from carrel.domain.errors import StorageFull, Unavailable
 from carrel.vectors.server.breaker import FAILURES, PAUSE_SECONDS, Breaker
@@ -110,3 +111,22 @@ async def test_a_caller_who_leaves_says_nothing_about_the_server(breaker: Breake
         await asyncio.gather(waiting, return_exceptions=True)
     fail(breaker, FAILURES - 1)
     answer(breaker)
+
+
+async def test_one_that_is_open_is_a_metric_until_it_closes(breaker: Breaker, clock: Clock) -> None:
+    def are_open() -> float:
+        return REGISTRY.get_sample_value("carrel_breakers_open", {"service": "qdrant"}) or 0.0
+
+    before = are_open()
+    fail(breaker, FAILURES)
+    assert are_open() == before + 1
+    clock.now += PAUSE_SECONDS
+    fail(breaker)
+    assert are_open() == before + 1
+    clock.now += PAUSE_SECONDS
+    with breaker.watching():
+        pass
+    assert are_open() == before
+    fail(breaker, FAILURES)
+    breaker.close()  # of a server that nobody uses any more
+    assert are_open() == before

@@ -26,10 +26,11 @@ _GROWN_BYTES = 256 << 20  # a child that holds more after a document does not ke
 
 @dataclass(frozen=True, slots=True)
 class ParseResult:
-    """A document's text, and the chunks of it, in order."""
+    """A document's text, and the chunks of it, in order; to cut them took `chunk_seconds`."""
 
     document: ParsedDocument
     chunks: list[Chunk]
+    chunk_seconds: float
 
 
 class Parser:
@@ -135,4 +136,5 @@ def _result(parsed: Parsed) -> ParseResult:
         )
         for ordinal, span in enumerate(parsed.spans)
     ]
-    return ParseResult(ParsedDocument(text, parsed.page_starts, parsed.title), chunks)
+    document = ParsedDocument(text, parsed.page_starts, parsed.title)
+    return ParseResult(document, chunks, parsed.chunk_seconds)

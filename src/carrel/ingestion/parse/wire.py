@@ -33,7 +33,10 @@ class Span(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Parsed(msgspec.Struct, frozen=True, tag="parsed"):
-    """A document that was read; `resident_bytes` is the process's memory after it."""
+    """A document that was read; `resident_bytes` is the process's memory after it.
+
+    `chunk_seconds` is for how long it was cut, after it was read.
+    """
 
     text: str
     page_starts: tuple[int, ...]
@@ -41,6 +44,7 @@ class Parsed(msgspec.Struct, frozen=True, tag="parsed"):
     headings: list[str]
     spans: list[Span]
     resident_bytes: int
+    chunk_seconds: float
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
