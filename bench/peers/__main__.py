@@ -127,7 +127,7 @@ class Comparison:
             assert response.status == 200
 
     def _say(self, what: str, found: Found) -> None:
-        self._console.print(f"[dim]{what}: {found.target.name}", end="\r")
+        self._console.print(f"[dim]{datetime.now(UTC):%H:%M:%S} {what}: {found.target.name}")
 
 
 async def _drive(
@@ -160,7 +160,7 @@ async def compare(options: argparse.Namespace, folder: Path, console: Console) -
         started += [("Carrel, Redis", {"CARREL_REDIS_URL": redis.url})]
         answer, made = b"", None
         for name, environment in started:
-            console.print(f"[dim]starting {name}")
+            console.print(f"[dim]{datetime.now(UTC):%H:%M:%S} starting {name}")
             port, pid, tenant = await stack.enter_async_context(
                 targets.carrel(
                     folder / f"carrel-{len(found)}",

@@ -12,6 +12,7 @@ async def simulator() -> AsyncGenerator[tuple[str, int]]:
     """Its base URL, up to and with `/v1`, and its process."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.simulator", "--port", "0"),
+        *("--ttft-ms", "1", "--tokens-per-second", "0"),  # until it is told otherwise
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None

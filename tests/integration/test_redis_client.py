@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from redis.exceptions import ResponseError
 from tests import services
-from tests.redis_proxy import RedisProxy
+from tests.faults.proxy import Proxy
 
 from carrel.redis.client import RedisClient, Run
 from carrel.redis.errors import SharedStateDown
@@ -37,8 +37,8 @@ async def connected(url: str, **options: float) -> AsyncIterator[RedisClient]:
 
 
 @pytest.fixture
-async def proxy(redis_url: str) -> AsyncIterator[RedisProxy]:
-    async with RedisProxy(redis_url).serving() as proxy:
+async def proxy(redis_url: str) -> AsyncIterator[Proxy]:
+    async with Proxy(redis_url).serving() as proxy:
         yield proxy
 
 
@@ -94,7 +94,7 @@ async def test_a_redis_that_refuses_writes_counts_as_down(redis_url: str):
 
 
 @pytest.mark.parametrize("end", ["cancelled", "timed out"])
-async def test_a_reply_that_was_not_read_is_never_read_by_another(proxy: RedisProxy, end: str):
+async def test_a_reply_that_was_not_read_is_never_read_by_another(proxy: Proxy, end: str):
     budget = 0.05 if end == "timed out" else PATIENT
     async with connected(proxy.url, connections=1, budget_seconds=budget) as redis:
         await redis.call("SET", "secret", "of another tenant")
@@ -130,7 +130,7 @@ async def test_cancellations_at_any_moment_never_shift_replies(redis_url: str):
             assert not isinstance(replies[1], BaseException)
 
 
-async def test_a_cancelled_connecting_leaves_nothing_open_and_nothing_lost(proxy: RedisProxy):
+async def test_a_cancelled_connecting_leaves_nothing_open_and_nothing_lost(proxy: Proxy):
     async with connected(proxy.url, connections=1) as redis:
         for _ in range(20):
             asking = asyncio.create_task(redis.call("PING"))
@@ -141,7 +141,7 @@ async def test_a_cancelled_connecting_leaves_nothing_open_and_nothing_lost(proxy
 
 
 async def test_a_dead_redis_costs_nothing_after_the_first_failures(
-    proxy: RedisProxy, caplog: pytest.LogCaptureFixture
+    proxy: Proxy, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO, "carrel")
     async with connected(proxy.url, probe_seconds=PATIENT) as redis:
@@ -161,7 +161,7 @@ async def test_a_dead_redis_costs_nothing_after_the_first_failures(
         assert password not in caplog.text
 
 
-async def test_it_comes_back_by_itself(proxy: RedisProxy, caplog: pytest.LogCaptureFixture):
+async def test_it_comes_back_by_itself(proxy: Proxy, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO, "carrel")
     async with connected(proxy.url, probe_seconds=0.01) as redis:
         proxy.refuses = True
@@ -177,7 +177,7 @@ async def test_it_comes_back_by_itself(proxy: RedisProxy, caplog: pytest.LogCapt
         assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
 
 
-async def test_idle_connections_to_a_redis_that_restarted_are_not_used(proxy: RedisProxy):
+async def test_idle_connections_to_a_redis_that_restarted_are_not_used(proxy: Proxy):
     async with connected(proxy.url) as redis:
         await asyncio.gather(*(redis.call("PING") for _ in range(16)))
         assert redis._connections.idle == 16
@@ -203,7 +203,7 @@ async def test_a_stopped_redis_counts_as_down_for_those_who_wait_as_well():
             service.process.send_signal(signal.SIGCONT)
 
 
-async def test_those_who_have_waited_long_enough_do_not_disturb_the_others(proxy: RedisProxy):
+async def test_those_who_have_waited_long_enough_do_not_disturb_the_others(proxy: Proxy):
     async with connected(proxy.url, connections=1, budget_seconds=0.002) as redis:
         proxy.replies.clear()
         for _ in range(20):
@@ -257,7 +257,7 @@ async def test_over_tls(tmp_path: Path):
                 await redis.call("PING")
 
 
-async def test_replicas_know_of_each_other_and_remember_when_redis_is_gone(proxy: RedisProxy):
+async def test_replicas_know_of_each_other_and_remember_when_redis_is_gone(proxy: Proxy):
     async with connected(proxy.url) as redis:
         replicas = [Replicas(redis, beat_seconds=PATIENT) for _ in range(3)]
         assert [one.count for one in replicas] == [1, 1, 1]
