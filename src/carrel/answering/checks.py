@@ -33,6 +33,7 @@ class AnswerChecks:
         self.marks = 0
         self._passages = passages
         self._cited: set[int] = set()
+        self._known: dict[int, frozenset[str]] = {}  # addresses of passages that were cited
         self._waiting = ""
         self._line = ""  # of the line under way, what was let through
         self._fenced = False
@@ -136,8 +137,12 @@ class AnswerChecks:
         return (self._line + before).rpartition("\n")[2].count("`") % 2 == 1
 
     def _addresses(self, number: int) -> frozenset[str]:
-        passage = self._passages[number - 1]
-        return frozenset(addresses(f"{passage.title}\n{passage.heading}\n{passage.text}"))
+        # Looked for once: a passage is cited many times, and this takes as long as all the rest.
+        if number not in self._known:
+            passage = self._passages[number - 1]
+            text = f"{passage.title}\n{passage.heading}\n{passage.text}"
+            self._known[number] = frozenset(addresses(text))
+        return self._known[number]
 
     def _run(self) -> str:
         """What was let through and may go on as one address: since the last space or mark."""
