@@ -85,7 +85,14 @@ async def _run(
     found = results.stages(chosen, began, records, samples)
     figures = [results.figures(chosen, stage) for stage in found]
     figures[-1] |= extra
-    drawn = plots.draw(chosen, began, records, samples, found, options.output)
+    drawn = plots.draw(
+        chosen,
+        began=began,
+        records=records,
+        samples=samples,
+        stages=found,
+        folder=options.output,
+    )
     said = [
         _words(chosen, setup),
         f"{here['processor']}, {here['cores']} cores, all on one machine.",
@@ -158,16 +165,18 @@ async def _ledger(it: Stand) -> dict[str, Any]:
 
 
 def _words(chosen: Plan, setup: Setup) -> str:
+    where = "Redis" if setup.redis else "in memory"
+    gateway = ", behind nginx with TLS" if setup.gateway else ""
+    processes = f"{setup.workers} API process{'es' if setup.workers > 1 else ''}"
     server = {
-        "carrel": f"Carrel, {setup.workers} API process{'es' if setup.workers > 1 else ''}, "
-        f"{'Redis' if setup.redis else 'in memory'}{', behind nginx with TLS' if setup.gateway else ''}",
+        "carrel": f"Carrel, {processes}, {where}{gateway}",
         "relay": "a bare relay",
         "simulator": "the simulator alone",
     }[setup.against]
     users = ", then ".join(f"{each:,}" for each in chosen.stages)
     return (
-        f"{users} users of {chosen.tenants} tenants, a question every {chosen.every_seconds:g} s each, "
-        f"{chosen.repeats:.0%} asked before; answers of {chosen.tokens} tokens at "
+        f"{users} users of {chosen.tenants} tenants, a question every "
+        f"{chosen.every_seconds:g} s each, {chosen.repeats:.0%} asked before; answers of {chosen.tokens} tokens at "
         f"{chosen.tokens_per_second:g}/s after {chosen.ttft_ms:g} ms; {server}."
     )
 

@@ -23,8 +23,8 @@ def judged(reply: Reply, marker: str, protocol: str) -> dict[str, Any]:
         code = failed["error"]["code"] if failed else "no end"
         return {"fault": f"in the stream: {code}"}
     fault = ""
-    if marker not in done["answer"]:
-        fault = "no word of its own tenant"
+    if not all(marker in each["text"] for each in done["sources"]):
+        fault = "a source without its tenant's marker"
     if done["finish_reason"] == "no_evidence":
         fault = "refused as without evidence"
     usage = done["usage"]

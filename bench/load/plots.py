@@ -20,6 +20,7 @@ _BIN_SECONDS = 5.0
 
 def draw(
     plan: Plan,
+    *,
     began: float,
     records: Sequence[Record],
     samples: Sequence[Sample],

@@ -6,16 +6,24 @@ from pathlib import Path
 from typing import Any
 
 _STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;color:#1a2430;max-width:1120px;margin:40px auto;padding:0 24px}
-h1{font-size:26px;margin:0 0 4px}h2{font-size:18px;margin:36px 0 10px}p{margin:4px 0;color:#46525f}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:22px 0}
-.tile{border:1px solid #dde3ea;border-radius:8px;padding:12px 14px}.tile b{display:block;font-size:24px}
-.tile span{font-size:13px;color:#5b6773}.bad b{color:#b3261e}.good b{color:#00704a}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(500px,1fr));gap:16px}
-.plots svg{width:100%;height:auto}
-table{border-collapse:collapse;width:100%;font-size:14px}td,th{padding:4px 10px;border-bottom:1px solid #e6ebf0;
-text-align:right;font-variant-numeric:tabular-nums}td:first-child,th:first-child{text-align:left}
-footer{margin-top:36px;font-size:13px;color:#5b6773}
+body { font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; color: #1a2430; max-width: 1120px;
+  margin: 40px auto; padding: 0 24px }
+h1 { font-size: 26px; margin: 0 0 4px }
+h2 { font-size: 18px; margin: 36px 0 10px }
+p { margin: 4px 0; color: #46525f }
+.tiles { display: grid; grid-template-columns: repeat(4, 1fr); gap: 12px; margin: 22px 0 }
+.tile { border: 1px solid #dde3ea; border-radius: 8px; padding: 12px 14px }
+.tile b { display: block; font-size: 24px }
+.tile span { font-size: 13px; color: #5b6773 }
+.bad b { color: #b3261e }
+.good b { color: #00704a }
+.plots { display: grid; grid-template-columns: 1fr 1fr; gap: 20px }
+.plots svg { width: 100%; height: auto }
+table { border-collapse: collapse; width: 100%; font-size: 14px }
+td, th { padding: 4px 10px; border-bottom: 1px solid #e6ebf0; text-align: right;
+  font-variant-numeric: tabular-nums }
+td:first-child, th:first-child { text-align: left }
+footer { margin-top: 36px; font-size: 13px; color: #5b6773 }
 """
 
 

@@ -65,7 +65,7 @@ class Reader(asyncio.Protocol):
             self.first.append(self._seen - self._began)
             self.total.append(time.perf_counter() - self._began)
         else:
-            self.faults.append("an answer without a token")
+            self.faults.append(f"an answer without a token: {self._tail.decode(errors='replace')}")
         self._ask()
 
 

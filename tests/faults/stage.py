@@ -56,7 +56,9 @@ class Stage:
 
     async def allow(self, **terms: Any) -> None:
         """Set the tenant's limits or budget."""
-        status, body = await self.admin.call("PATCH", f"/admin/tenants/{self.tenant_id}", json=terms)
+        status, body = await self.admin.call(
+            "PATCH", f"/admin/tenants/{self.tenant_id}", json=terms
+        )
         assert status == 200, body
 
     async def usage(self, requests: int) -> dict[str, Any]:
@@ -98,7 +100,7 @@ class Streamed:
         """Read up to the first event called *name*, or to the end."""
         try:
             async for part in self.response.content.iter_any():
-                self._take(part)
+                self.take(part)
                 if any(called == name for called, _ in self.events):
                     return
         except aiohttp.ClientError:
@@ -107,15 +109,18 @@ class Streamed:
     async def rest(self) -> "Streamed":
         try:
             async for part in self.response.content.iter_any():
-                self._take(part)
+                self.take(part)
         except aiohttp.ClientError:
             self.cut = True
         return self
 
-    def _take(self, part: bytes) -> None:
+    def take(self, part: bytes) -> None:
+        """Read *part* of the body."""
         *blocks, self._buffer = (self._buffer + part).split(b"\n\n")
         for block in blocks:
-            fields = dict(line.split(": ", 1) for line in block.decode().split("\n") if ": " in line)
+            fields = dict(
+                line.split(": ", 1) for line in block.decode().split("\n") if ": " in line
+            )
             if "event" in fields:
                 self.events.append((fields["event"], json.loads(fields["data"])))
 
