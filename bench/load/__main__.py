@@ -78,9 +78,8 @@ async def _run(
         began, samples = await _loaded(ready, it, folder, options)
         if it.admin is not None:
             extra |= await _ledger(it)
-        if shown := folder / "server.log":
-            with contextlib.suppress(FileNotFoundError):
-                shutil.copy(shown, options.output / "server.log")
+        with contextlib.suppress(FileNotFoundError):  # there is none of a relay
+            shutil.copy(folder / "server.log", options.output / "server.log")
     records = results.read_records(folder)
     found = results.stages(chosen, began, records, samples)
     figures = [results.figures(chosen, stage) for stage in found]
@@ -176,7 +175,8 @@ def _words(chosen: Plan, setup: Setup) -> str:
     users = ", then ".join(f"{each:,}" for each in chosen.stages)
     return (
         f"{users} users of {chosen.tenants} tenants, a question every "
-        f"{chosen.every_seconds:g} s each, {chosen.repeats:.0%} asked before; answers of {chosen.tokens} tokens at "
+        f"{chosen.every_seconds:g} s each, {chosen.repeats:.0%} asked before; "
+        f"answers of {chosen.tokens} tokens at "
         f"{chosen.tokens_per_second:g}/s after {chosen.ttft_ms:g} ms; {server}."
     )
 

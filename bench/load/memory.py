@@ -19,7 +19,8 @@ async def kibibytes_by_stream(it: Stand, plan: Plan) -> float:
     await behave(it, plan, tokens=2_000, tokens_per_second=20)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
-        await _opened(it, plan, session, _WARM_UP, 0)
+        for response in await _opened(it, plan, session, _WARM_UP, 0):
+            response.close()
     await asyncio.sleep(2)
     before = _api_bytes(it)
     connector = aiohttp.TCPConnector(limit=0)
