@@ -12,7 +12,7 @@ READY := .venv/.ready
 CONSOLE := src/carrel/console_dist/sources.sha256
 ARGS ?=
 
-.PHONY: help setup demo serve test isolation mutants console screenshots check format bench bench-tenancy bench-gate bench-quality check-quality bench-embedding bench-cache bench-semantic bench-ingest chaos-ingest fuzz-parsers wheel clean
+.PHONY: help setup demo serve test isolation mutants console screenshots check format bench bench-tenancy bench-gate bench-quality check-quality bench-embedding bench-cache bench-semantic bench-ingest bench-peers load chaos chaos-ingest fuzz-parsers wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +90,19 @@ check-quality: $(READY) ## hold quality against bench/retrieval/floors.json (3 m
 
 bench-ingest: $(READY) ## documents a second on 1, 2 and 4 cores, stage by stage; searches meanwhile (10 minutes)
 	@exec $(BIN)/python -m bench.ingestion $(ARGS)
+
+bench-peers: $(CONSOLE) ## a bare relay, Carrel and the LiteLLM proxy, side by side (10 minutes)
+	@scripts/install_test_services
+	@exec $(BIN)/python -m bench.peers $(ARGS)
+
+load: $(CONSOLE) ## 2,000 users for three minutes, and a report in build/load (ARGS="--users 10000")
+	@scripts/install_test_services
+	@UV_PROJECT_ENVIRONMENT=.venv scripts/uv sync --frozen --quiet --group bench
+	@exec $(BIN)/python -m bench.load $(ARGS)
+
+chaos: $(CONSOLE) ## random faults under questions, for two minutes (ARGS="--minutes 30")
+	@scripts/install_test_services
+	@exec $(BIN)/python -m bench.chaos.faults $(ARGS)
 
 chaos-ingest: $(READY) ## kill -9 of random processes while 10,000 documents come in (half an hour)
 	@exec $(BIN)/python -m bench.chaos $(ARGS)

@@ -45,7 +45,8 @@ def _parser() -> argparse.ArgumentParser:
         description="A simulator of an OpenAI-compatible LLM upstream, for tests and load tests.\n"
         "Its answers mean nothing: never put it behind a product.",
         epilog="A model name starting with sim- changes one request, as sim-tokens-50-tps-0:\n"
-        f"{directives}\n\nGET /stats gives its own counts; POST /stats/reset clears them.",
+        f"{directives}\n\nGET /stats gives its own counts; POST /stats/reset clears them.\n"
+        'POST /behaviour changes how it answers from then on: {"tokens": 50, "ttft_ms": 5}.',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     plain = Behaviour()

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 import weakref
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
@@ -54,6 +54,7 @@ class Simulator:
                 web.get("/v1/models", self._models),
                 web.get("/stats", self._read_stats),
                 web.post("/stats/reset", self._reset_stats),
+                web.post("/behaviour", self._change_behaviour),
             ]
         )
         self._pacer = Pacer()
@@ -176,6 +177,14 @@ class Simulator:
     async def _reset_stats(self, request: web.Request) -> web.Response:
         self.stats.reset()
         return web.json_response(self.stats.as_dict())
+
+    async def _change_behaviour(self, request: web.Request) -> web.Response:
+        changes = orjson.loads(await request.read())
+        try:
+            self.behaviour = replace(self.behaviour, **changes)
+        except TypeError as error:
+            return _error(400, str(error), "invalid_request_error")
+        return web.json_response(asdict(self.behaviour))
 
     def _count_connection(self, request: web.Request) -> None:
         transport = request.transport

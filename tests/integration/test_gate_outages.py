@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 from tests import services
 from tests.contract.gates import BookLedger
-from tests.redis_proxy import RedisProxy
+from tests.faults.proxy import Proxy
 
 from carrel.domain.errors import BudgetExhausted, RateLimited, Unavailable
 from carrel.domain.ids import RequestId, TenantId
@@ -74,7 +74,7 @@ class Replica:
 
 @dataclass
 class Stage:
-    proxy: RedisProxy
+    proxy: Proxy
     ledger: BookLedger = field(default_factory=BookLedger)
     opened: list[Replica] = field(default_factory=list[Replica])
 
@@ -104,7 +104,7 @@ class Stage:
 
 @pytest.fixture
 async def stage(redis_url: str) -> AsyncIterator[Stage]:
-    async with RedisProxy(redis_url).serving() as proxy:
+    async with Proxy(redis_url).serving() as proxy:
         stage = Stage(proxy)
         yield stage
         for replica in stage.opened:
@@ -144,7 +144,7 @@ async def test_without_redis_each_replica_holds_its_share_of_the_limits(stage: S
 
 async def test_a_stopped_redis_counts_as_down():
     with services.redis() as service:
-        async with RedisProxy(service.url).serving() as proxy:
+        async with Proxy(service.url).serving() as proxy:
             stage = Stage(proxy)
             replica = await stage.replica(redis_budget=0.05)
             service.process.send_signal(signal.SIGSTOP)
@@ -161,7 +161,7 @@ async def test_a_redis_killed_and_restarted_under_load_gives_nothing_but_verdict
     names = ("up", "down", "between", "again")
     phases: dict[str, Counter[str]] = {name: Counter() for name in names}
     with services.redis() as first, services.redis() as second:
-        async with RedisProxy(first.url).serving() as proxy:
+        async with Proxy(first.url).serving() as proxy:
             stage = Stage(proxy)
             replicas = [await stage.replica(redis_budget=1) for _ in range(2)]
             for replica in replicas:

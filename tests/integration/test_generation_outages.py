@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 from tests.contract.generation_logs import TENANT, Replica, Story, replica, rest, some
-from tests.redis_proxy import RedisProxy
+from tests.faults.proxy import Proxy
 
 from carrel.domain.ids import GenerationId
 from carrel.generations.errors import Fenced, Unfinished
@@ -26,18 +26,18 @@ class Stage:
         self.url = url
         self._stack = stack
 
-    async def replica(self, **options: float) -> tuple[Replica, RedisProxy]:
-        proxy = await self._stack.enter_async_context(RedisProxy(self.url).serving())
+    async def replica(self, **options: float) -> tuple[Replica, Proxy]:
+        proxy = await self._stack.enter_async_context(Proxy(self.url).serving())
         made = await self._stack.enter_async_context(replica(proxy.url, **options))
         return made, proxy
 
 
-def down(proxy: RedisProxy) -> None:
+def down(proxy: Proxy) -> None:
     proxy.refuses = True
     proxy.cut()
 
 
-def up(proxy: RedisProxy) -> None:
+def up(proxy: Proxy) -> None:
     proxy.refuses = False
 
 

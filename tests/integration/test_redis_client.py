@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from redis.exceptions import ResponseError
 from tests import services
-from tests.redis_proxy import RedisProxy
+from tests.faults.proxy import Proxy
 
 from carrel.redis.client import RedisClient, Run
 from carrel.redis.errors import SharedStateDown
@@ -38,8 +38,8 @@ async def connected(url: str, **options: float) -> AsyncIterator[RedisClient]:
 
 
 @pytest.fixture
-async def proxy(redis_url: str) -> AsyncIterator[RedisProxy]:
-    async with RedisProxy(redis_url).serving() as proxy:
+async def proxy(redis_url: str) -> AsyncIterator[Proxy]:
+    async with Proxy(redis_url).serving() as proxy:
         yield proxy
 
 
@@ -95,7 +95,7 @@ async def test_a_redis_that_refuses_writes_counts_as_down(redis_url: str):
 
 
 @pytest.mark.parametrize("end", ["cancelled", "timed out"])
-async def test_a_reply_that_was_not_read_is_never_read_by_another(proxy: RedisProxy, end: str):
+async def test_a_reply_that_was_not_read_is_never_read_by_another(proxy: Proxy, end: str):
     budget = 0.05 if end == "timed out" else PATIENT
     async with connected(proxy.url, budget_seconds=budget) as redis:
         await redis.call("SET", "secret", "of another tenant")
@@ -132,7 +132,7 @@ async def test_cancellations_at_any_moment_never_shift_replies(redis_url: str):
             assert not isinstance(replies[1], BaseException)
 
 
-async def test_a_cancelled_connecting_leaves_nothing_open_and_nothing_lost(proxy: RedisProxy):
+async def test_a_cancelled_connecting_leaves_nothing_open_and_nothing_lost(proxy: Proxy):
     async with connected(proxy.url) as redis:
         for _ in range(20):
             asking = asyncio.create_task(redis.call("PING"))
@@ -143,7 +143,7 @@ async def test_a_cancelled_connecting_leaves_nothing_open_and_nothing_lost(proxy
 
 
 async def test_a_dead_redis_costs_nothing_after_the_first_failures(
-    proxy: RedisProxy, caplog: pytest.LogCaptureFixture
+    proxy: Proxy, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO, "carrel")
     async with connected(proxy.url, probe_seconds=PATIENT) as redis:
@@ -163,7 +163,7 @@ async def test_a_dead_redis_costs_nothing_after_the_first_failures(
         assert password not in caplog.text
 
 
-async def test_it_comes_back_by_itself(proxy: RedisProxy, caplog: pytest.LogCaptureFixture):
+async def test_it_comes_back_by_itself(proxy: Proxy, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO, "carrel")
     async with connected(proxy.url, probe_seconds=0.01) as redis:
         proxy.refuses = True
@@ -179,7 +179,7 @@ async def test_it_comes_back_by_itself(proxy: RedisProxy, caplog: pytest.LogCapt
         assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
 
 
-async def test_a_connection_to_a_redis_that_restarted_is_not_used(proxy: RedisProxy):
+async def test_a_connection_to_a_redis_that_restarted_is_not_used(proxy: Proxy):
     async with connected(proxy.url) as redis:
         await redis.call("PING")
         proxy.cut()
@@ -207,7 +207,7 @@ async def test_a_stopped_redis_keeps_nobody_longer_than_its_time():
             service.process.send_signal(signal.SIGCONT)
 
 
-async def test_a_slow_moment_fails_many_calls_and_is_one_failure(proxy: RedisProxy):
+async def test_a_slow_moment_fails_many_calls_and_is_one_failure(proxy: Proxy):
     async with connected(proxy.url, budget_seconds=0.01) as redis:
         await answers(redis)
         proxy.replies.clear()
@@ -227,7 +227,7 @@ async def test_a_stall_of_our_own_loop_is_not_held_against_redis(redis_url: str)
             assert await asking == b"PONG"
 
 
-async def test_calls_of_one_turn_share_a_connection_and_get_their_own_replies(proxy: RedisProxy):
+async def test_calls_of_one_turn_share_a_connection_and_get_their_own_replies(proxy: Proxy):
     async with connected(proxy.url) as redis:
         replies = await asyncio.gather(*(redis.call("ECHO", str(n)) for n in range(500)))
         assert replies == [b"%d" % n for n in range(500)]
@@ -294,7 +294,7 @@ async def test_over_tls(tmp_path: Path):
                 await redis.call("PING")
 
 
-async def test_replicas_know_of_each_other_and_remember_when_redis_is_gone(proxy: RedisProxy):
+async def test_replicas_know_of_each_other_and_remember_when_redis_is_gone(proxy: Proxy):
     async with connected(proxy.url) as redis:
         replicas = [Replicas(redis, beat_seconds=PATIENT) for _ in range(3)]
         assert [one.count for one in replicas] == [1, 1, 1]

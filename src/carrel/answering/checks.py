@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from carrel.answering.links import addresses, without_foreign
-from carrel.answering.marks import MARK, numbers_of, said_before, supports
+from carrel.answering.marks import MARK, numbers_of, said_before, supports, words_of
 from carrel.domain.document import Passage
 
 _LONGEST_WAIT = 4_000  # characters
@@ -33,6 +33,9 @@ class AnswerChecks:
         self.marks = 0
         self._passages = passages
         self._cited: set[int] = set()
+        # Of passages that were cited, by number: found once, as it takes longer than all else.
+        self._known: dict[int, frozenset[str]] = {}
+        self._held: dict[int, set[str]] = {}
         self._waiting = ""
         self._line = ""  # of the line under way, what was let through
         self._fenced = False
@@ -130,14 +133,21 @@ class AnswerChecks:
         return MARK.sub(kept, text)
 
     def _supports(self, number: int, claim: str) -> bool:
-        return 1 <= number <= len(self._passages) and supports(self._passages[number - 1], claim)
+        if not 1 <= number <= len(self._passages):
+            return False
+        if number not in self._held:
+            self._held[number] = words_of(self._passages[number - 1])
+        return supports(self._held[number], claim)
 
     def _in_code_at(self, before: str) -> bool:
         return (self._line + before).rpartition("\n")[2].count("`") % 2 == 1
 
     def _addresses(self, number: int) -> frozenset[str]:
-        passage = self._passages[number - 1]
-        return frozenset(addresses(f"{passage.title}\n{passage.heading}\n{passage.text}"))
+        if number not in self._known:
+            passage = self._passages[number - 1]
+            text = f"{passage.title}\n{passage.heading}\n{passage.text}"
+            self._known[number] = frozenset(addresses(text))
+        return self._known[number]
 
     def _run(self) -> str:
         """What was let through and may go on as one address: since the last space or mark."""

@@ -56,14 +56,19 @@ def stems(text: str) -> set[str]:
     return {word.casefold()[:_STEM_LETTERS] for word in _WORD.findall(text)}
 
 
-def supports(passage: Passage, claim: str) -> bool:
-    """Whether *passage* may support *claim*; False where they share no word that says anything.
+def words_of(passage: Passage) -> set[str]:
+    """What *passage* says, as `stems`."""
+    return stems(f"{passage.title} {passage.heading} {passage.text}")
 
+
+def supports(held: set[str], claim: str) -> bool:
+    """Whether a passage of the words *held* may support *claim*.
+
+    False where they share no word that says anything.
     Two texts that share not even short words are of two languages, or too short to
     tell: the claim may be a translation, and stands.
     """
     claimed = stems(claim)
-    held = stems(f"{passage.title} {passage.heading} {passage.text}")
     telling = {each for each in claimed if len(each) > _SHORT_WORD or _has_digit(each)}
     if not telling or telling & held:
         return True
