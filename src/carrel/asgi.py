@@ -18,6 +18,7 @@ from carrel.api.native import (
     documents,
     feedback,
     query,
+    resume,
     usage,
 )
 from carrel.api.openai import chat, models
@@ -29,6 +30,7 @@ from carrel.telemetry.log import configure_logging
 ENVELOPE_BYTES = 1_000_000
 ROUTERS = (
     query.router,
+    resume.router,
     feedback.router,
     bulk.router,
     document_progress.router,  # before those of documents, whose ids are paths

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from carrel.answering.evidence import EvidenceFinder
 from carrel.answering.pipeline import Pipeline
+from carrel.answering.resuming import ResumedAnswers
 from carrel.answering.reuse import Reuse
 from carrel.answering.searching import Searches
 from carrel.answering.shared import SharedAnswers
@@ -95,6 +96,7 @@ class Services:
     similar: SimilarAnswers | None
     reader: Reader
     pipeline: Pipeline
+    resumed: ResumedAnswers
     ledger: Ledger
     gate: Gate
 
@@ -221,7 +223,27 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         authenticator = open_authenticator(settings, database, last_use, redis)
         stack.push_async_callback(authenticator.close)
         keys = KeyStore(database)
-        admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
+        setup = answer_setup(settings, embedder)
+        reuse = Reuse(answers, versions, setup=setup) if answers else None
+        shared = SharedAnswers(
+            open_generations(redis, settings, stack), ledger, model=generator.model
+        )
+        pipeline = Pipeline(
+            reuse=reuse,
+            similar=similar,
+            shared=shared,
+            evidence=EvidenceFinder(
+                searches=searches,
+                homes=homes,
+                conversations=open_conversations(settings, generator, keywords),
+                context_tokens=settings.llm.context_tokens,
+            ),
+            generator=generator,
+            embedder=embedder,
+            prices=open_prices(settings),
+            ledger=ledger,
+            passage_tokens=settings.ingestion.chunk_tokens,
+        )
         yield Services(
             settings=settings,
             database=database,
@@ -230,7 +252,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             authenticator=authenticator,
             tenants=TenantStore(database, embedder.identity),
             keys=keys,
-            sessions=Sessions(keys, admin_key),
+            sessions=Sessions(
+                keys, settings.admin_key.get_secret_value() if settings.admin_key else None
+            ),
             moves=MoveStore(database, embedder.identity),
             erasures=ErasureReports(database),
             audit=AuditLog(database),
@@ -246,28 +270,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             answers=answers,
             similar=similar,
             reader=Reader(database, homes),
-            pipeline=Pipeline(
-                reuse=Reuse(answers, versions, setup=answer_setup(settings, embedder))
-                if answers
-                else None,
-                similar=similar,
-                shared=SharedAnswers(
-                    open_generations(redis, settings, stack), ledger, model=generator.model
-                )
-                if answers
-                else None,
-                evidence=EvidenceFinder(
-                    searches=searches,
-                    homes=homes,
-                    conversations=open_conversations(settings, generator, keywords),
-                    context_tokens=settings.llm.context_tokens,
-                ),
-                generator=generator,
-                embedder=embedder,
-                prices=open_prices(settings),
-                ledger=ledger,
-                passage_tokens=settings.ingestion.chunk_tokens,
-            ),
+            pipeline=pipeline,
+            resumed=ResumedAnswers(shared, reuse, pipeline, database),
             ledger=ledger,
             gate=open_gate(ledger, redis, stack),
         )

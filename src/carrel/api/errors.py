@@ -39,12 +39,17 @@ STATUS = {
     "unavailable": 503,
     "storage_full": 507,
 }
+CLIENT_LEFT = 499  # nginx's word for it: the client was gone before there was a response
 _TYPE = {
     401: "authentication_error",
     403: "permission_error",
     429: "rate_limit_error",
     503: "server_error",
 }
+
+
+class ClientLeft(Exception):
+    """The client closed the connection before there was a response: nobody reads this one."""
 
 
 def error_body(code: str, message: str, param: str | None, request_id: str) -> dict[str, Any]:
@@ -78,6 +83,8 @@ def describe(error: Exception, request: Request) -> dict[str, Any]:
 
 def error_response(error: Exception, request: Request) -> Response:
     """The response for *error*."""
+    if isinstance(error, ClientLeft):
+        return Response(status_code=CLIENT_LEFT)
     headers: dict[str, str] = {}
     if isinstance(error, Unavailable | RateLimited):
         headers["retry-after"] = str(error.retry_after_seconds)
@@ -111,6 +118,7 @@ def install(app: FastAPI) -> None:
         return _json(body, dict(error.headers or {}))
 
     app.add_exception_handler(CarrelError, carrel_error)
+    app.add_exception_handler(ClientLeft, carrel_error)
     app.add_exception_handler(RequestValidationError, validation_error)
     app.add_exception_handler(HTTPException, http_error)
 

@@ -11,14 +11,13 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carrel.api import allowances
-from carrel.api.errors import error_response
+from carrel.api.errors import CLIENT_LEFT, error_response
 from carrel.domain.errors import NotFound, TooLarge
 from carrel.domain.ids import new_id
 from carrel.telemetry import metrics
 
 log = logging.getLogger(__name__)
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
-CLIENT_LEFT = 499  # nginx's word for it: the client was gone before there was a response
 
 
 class RequestContext:

@@ -1,22 +1,19 @@
 """Questions: `/v1/query` and `/v1/search`."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, Literal
 
-import orjson
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from carrel.answering.events import Done, Event, Restart, Sources
 from carrel.answering.question import Question
 from carrel.api import shapes, wire
 from carrel.api.answering import ask, collect, following, log_content, stages_of
-from carrel.api.dependencies import MayAsk, MaySearch, TenantCaller, services_of
+from carrel.api.dependencies import MayAsk, MaySearch, services_of
 from carrel.api.direct import Direct
-from carrel.api.errors import describe
-from carrel.api.event_stream import EventStream, frame
+from carrel.api.event_stream import EventStream
+from carrel.api.native.answer_stream import AnswerStream
 from carrel.api.responses import Json
 from carrel.domain.answer import CacheUse
 from carrel.domain.errors import InvalidRequest
@@ -44,6 +41,7 @@ class QueryBody(BaseModel):
     model: str | None = None
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] = 512
     cache: CacheUse = "use"
+    on_disconnect: Literal["cancel", "detach"] = "cancel"
 
 
 class SearchBody(BaseModel):
@@ -78,11 +76,16 @@ async def query(body: QueryBody, request: Request, caller: MayAsk) -> Response:
         cache=body.cache,
         semantic_cache=caller.semantic_cache,
         ticket=caller.ticket,
+        resumable=body.stream or body.on_disconnect == "detach",
+        detached=body.on_disconnect == "detach",
     )
     found = await ask(services.pipeline, question, caller.ticket, stages_of(request))
     if body.stream:
-        return EventStream(_frames(following(found), request, caller, question.text))
-    answer = await collect(found)
+        answer_id, events = following(found)
+        log = partial(log_content, caller, question.text)
+        stream = AnswerStream(answer_id, events, request, done=log)
+        return EventStream(stream.frames(), stream.cut_off, answer_id=answer_id)
+    answer = await collect(found, request)
     log_content(caller, question.text, answer)
     return Json(wire.answer(answer))
 
@@ -106,30 +109,3 @@ def meaningful(text: str, param: str) -> str:
     if not is_text(stripped):
         raise InvalidRequest(f"{param} is not valid text", param=param)
     return stripped
-
-
-async def _frames(
-    events: AsyncGenerator[Event], request: Request, caller: TenantCaller, question: str
-) -> AsyncGenerator[bytes]:
-    number = 0
-    async with aclosing(events):
-        try:
-            async for event in events:
-                number += 1
-                name, data = _named(event)
-                if isinstance(event, Done):
-                    log_content(caller, question, event.answer)
-                yield frame(orjson.dumps(data), event=name, number=number)
-        except Exception as error:  # noqa: BLE001 - the stream has begun: say it there
-            body = describe(error, request)
-            yield frame(orjson.dumps(body), event="error", number=number + 1)
-
-
-def _named(event: Event) -> tuple[str, Any]:
-    if isinstance(event, Sources):
-        return "sources", {"sources": [wire.source(passage) for passage in event.passages]}
-    if isinstance(event, Restart):
-        return "restart", {}
-    if isinstance(event, Done):
-        return "done", wire.answer(event.answer)
-    return "delta", {"text": event.text}
