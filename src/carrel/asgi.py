@@ -21,7 +21,7 @@ from carrel.api.native import (
     resume,
     usage,
 )
-from carrel.api.openai import chat, models
+from carrel.api.openai import chat, embeddings, models
 from carrel.services import open_services
 from carrel.settings import Settings, load_settings
 from carrel.telemetry.log import configure_logging
@@ -38,6 +38,7 @@ ROUTERS = (
     chunks.router,
     usage.router,
     chat.router,
+    embeddings.router,
     models.router,
     tenants.router,
     moves.router,

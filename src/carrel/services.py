@@ -5,8 +5,8 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from carrel.answering.embeddings import Embeddings
 from carrel.answering.evidence import EvidenceFinder
 from carrel.answering.pipeline import Pipeline
 from carrel.answering.resuming import ResumedAnswers
@@ -32,7 +32,7 @@ from carrel.ingestion.quotas import Quotas
 from carrel.ingestion.upload import Uploads
 from carrel.jobs.dead import DeadJobs
 from carrel.limits.gate import Gate
-from carrel.models import open_reranking
+from carrel.models import name_of, open_reranking
 from carrel.placement.moves import MoveStore
 from carrel.resources import (
     answer_setup,
@@ -64,9 +64,6 @@ from carrel.tenancy.store import TenantStore
 from carrel.usage.ledger import Ledger
 from carrel.vectors.store import VectorStore
 
-if TYPE_CHECKING:  # what takes long to import, only its users should pay for
-    pass
-
 log = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "carrel"
@@ -97,6 +94,7 @@ class Services:
     reader: Reader
     pipeline: Pipeline
     resumed: ResumedAnswers
+    embeddings: Embeddings
     ledger: Ledger
     gate: Gate
 
@@ -223,11 +221,13 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         authenticator = open_authenticator(settings, database, last_use, redis)
         stack.push_async_callback(authenticator.close)
         keys = KeyStore(database)
-        setup = answer_setup(settings, embedder)
-        reuse = Reuse(answers, versions, setup=setup) if answers else None
+        reuse = (
+            Reuse(answers, versions, setup=answer_setup(settings, embedder)) if answers else None
+        )
         shared = SharedAnswers(
             open_generations(redis, settings, stack), ledger, model=generator.model
         )
+        prices = open_prices(settings)
         pipeline = Pipeline(
             reuse=reuse,
             similar=similar,
@@ -240,7 +240,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             ),
             generator=generator,
             embedder=embedder,
-            prices=open_prices(settings),
+            prices=prices,
             ledger=ledger,
             passage_tokens=settings.ingestion.chunk_tokens,
         )
@@ -272,6 +272,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             reader=Reader(database, homes),
             pipeline=pipeline,
             resumed=ResumedAnswers(shared, reuse, pipeline, database),
+            embeddings=Embeddings(embedder, prices, ledger, model=name_of(settings.embedder)),
             ledger=ledger,
             gate=open_gate(ledger, redis, stack),
         )
