@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1", tags=["questions"])
 
 
 @router.get(
-    "/query/{answer_id}/events",
+    "/query/{answer_id:path}/events",  # whatever is no id is not found, and no less
     summary="Read an answer's stream on, after the event that was received last",
     responses={204: {"description": "All of it was received"}},
 )
