@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -190,12 +189,31 @@ async def test_nobody_else_reads_an_answer_by_its_id(server: Server, acme: Clien
     await refusals(kept.answer_id)
 
 
-async def test_nothing_is_read_of_a_document_that_was_deleted(acme: Client):
-    received = await (await Stream.ask(acme, QUESTION)).read(Received())
-    assert (await acme.call("DELETE", "/v1/documents/policy"))[0] == 204
-    for last_event_id in ("", "3"):
+@pytest.mark.parametrize("cache", ["use", "bypass"])
+@pytest.mark.parametrize("is_replaced", [True, False])
+async def test_nothing_is_read_of_a_document_that_is_gone(
+    acme: Client, cache: str, is_replaced: bool
+):
+    received = await (await Stream.ask(acme, QUESTION, cache=cache)).read(Received())
+    if is_replaced:
+        body = {**POLICY, "text": "Refunds are no more."}
+        assert (await acme.post("/v1/documents?wait=30", body))[1]["status"] == "ready"
+    else:
+        assert (await acme.call("DELETE", "/v1/documents/policy"))[0] == 204
+    for last_event_id in ("", "3", "1000001"):
         stream = await Stream.resume(acme, received.answer_id, last_event_id)
         assert stream.response.status == 404
+
+
+async def test_past_the_cache_everyone_has_an_answer_of_their_own(
+    acme: Client, upstream: Simulator
+):
+    questions = (QUESTION, "When do refunds come?")
+    streams = [await Stream.ask(acme, each, cache="bypass") for each in questions]
+    answers = [await each.read(Received()) for each in streams]
+    assert all(map(is_whole, answers))
+    assert len({each.answer_id for each in answers}) == 2
+    assert upstream.stats.requests == 2
 
 
 @pytest.mark.parametrize("last_event_id", ["x", "-1", "1.5", "1" * 30])
@@ -257,7 +275,7 @@ async def test_a_detached_answer_counts_among_the_concurrent_ones(
 
 @pytest.mark.parametrize("is_followed", [True, False])
 async def test_a_replica_that_is_killed_half_way_costs_its_client_nothing(
-    shared: Server, upstream: Simulator, is_followed: bool, tmp_path: Path
+    shared: Server, upstream: Simulator, is_followed: bool
 ):
     async with aiohttp.ClientSession() as session:
         acme = await tenant_of(shared, session)
@@ -272,9 +290,15 @@ async def test_a_replica_that_is_killed_half_way_costs_its_client_nothing(
         resumed = await Stream.resume(acme, received.answer_id, received.last_event_id)
         await resumed.read(received)
         assert is_whole(received)
+        assert received.done is not None
         assert received.restarts == 1
         if follower:
             followed = await follower.read(Received())
             assert is_whole(followed)
             assert followed.text == received.text
+        else:  # each of the two is in the ledger, once; up to a second of the killed one is lost
+            used = await usage_of(acme, requests=2)
+            assert used["unfinished"] == 1
+            assert TOKENS <= used["completion_tokens"] < 2 * TOKENS
+            assert used["prompt_tokens"] == 2 * received.done["usage"]["prompt_tokens"]
         assert upstream.stats.requests == 2
