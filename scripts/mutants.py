@@ -39,7 +39,7 @@ OF_VECTORS = ("tests/unit/vectors", "tests/contract")
 OF_ANSWERS = (
     "tests/contract/test_generations.py",
     "tests/contract/test_answer_store.py",
-    "tests/unit/answering",
+    "tests/unit/answering/test_kept_question.py",
     "tests/acceptance/test_resume.py",
 )
 OF_ALL = (
