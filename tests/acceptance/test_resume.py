@@ -300,5 +300,7 @@ async def test_a_replica_that_is_killed_half_way_costs_its_client_nothing(
             used = await usage_of(acme, requests=2)
             assert used["unfinished"] == 1
             assert TOKENS <= used["completion_tokens"] < 2 * TOKENS
-            assert used["prompt_tokens"] == 2 * received.done["usage"]["prompt_tokens"]
+            # The killed one's prompt is counted by another tokenizer than the model's.
+            prompt = received.done["usage"]["prompt_tokens"]
+            assert 1.5 * prompt < used["prompt_tokens"] < 2.5 * prompt
         assert upstream.stats.requests == 2

@@ -146,7 +146,10 @@ class SharedAnswers:
                         after = item.offset  # what comes now was not read by anyone
                     yield Placed(event, item.offset)
             except (Failed, Unfinished) as end:
-                raise _reason(end, leading) from None
+                reason = _reason(end, leading)
+                if isinstance(reason, _LeadersOwnFault):
+                    reason = Unavailable("the answer was not written: ask again")
+                raise reason from None
 
     async def _read(
         self, question: Question, joining: Awaitable[Reader], leading: "_Leading", stages: Stages

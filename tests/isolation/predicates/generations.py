@@ -99,10 +99,9 @@ GENERATIONS = (
     ),
     Mutation(
         "resuming: documents that are there, of a kept answer",
-        _RESUMING,
-        "async def _kept(",
-        "await self._check_seen(wish, entry.answer.sources)",
-        "pass",
+        "answering/reuse.py",
+        "async def found(",
+        " or entry.corpus_version != await self._versions.of(tenant_id)",
     ),
     Mutation(
         "resuming: a document's live version",
