@@ -1,6 +1,7 @@
 """All benches, each one entry: its name, what it measures, how, and the goals of its figures."""
 
 from bench.caching import hit
+from bench.generations import coalescing
 from bench.generations import cost as generations
 from bench.measure import AtLeast, AtMost, Bench
 from bench.micro import gate, ingest, memory, overhead, stall, start, traces
@@ -64,6 +65,11 @@ BENCHES = (
         "traces",
         "processor time of an answer, cached and streamed, with traces off and on",
         traces.measure,
+    ),
+    Bench(
+        "coalescing",
+        "text that is there already, sent as one event: on and off, in turns",
+        coalescing.measure,
     ),
     Bench("ingest", "Markdown, from upload to ready", ingest.measure),
     Bench(

@@ -36,6 +36,12 @@ LONGEST_SECONDS = 900
 NO_TESTS = 5  # an exit status of pytest
 # The quickest first.
 OF_VECTORS = ("tests/unit/vectors", "tests/contract")
+OF_ANSWERS = (
+    "tests/contract/test_generations.py",
+    "tests/contract/test_answer_store.py",
+    "tests/unit/answering/test_kept_question.py",
+    "tests/acceptance/test_resume.py",
+)
 OF_ALL = (
     "tests/integration/test_quotas.py",
     "tests/integration/test_jobs.py",
@@ -170,6 +176,8 @@ def _suites(mutation: Mutation) -> list[Suite]:
         own, backends = [], ["not served", "served"]
     if mutation.path.startswith(("caching/", "placement/")):
         own = [("tests/contract/test_semantic_index.py",)]
+    if mutation.path.startswith(("generations/", "answering/", "caching/")):
+        own += [OF_ANSWERS]
     return own + [(path, "-k", backend) for backend in backends for path in OF_ALL]
 
 

@@ -20,9 +20,10 @@ from carrel.api.native import (
     documents,
     feedback,
     query,
+    resume,
     usage,
 )
-from carrel.api.openai import chat, models
+from carrel.api.openai import chat, embeddings, models
 from carrel.api.repeats import Repeats
 from carrel.services import open_services
 from carrel.settings import Settings, load_settings
@@ -40,6 +41,7 @@ _NO_TELEMETRY: TelemetryConfig = {
 }
 ROUTERS = (
     query.router,
+    resume.router,
     feedback.router,
     bulk.router,
     document_progress.router,  # before those of documents, whose ids are paths
@@ -47,6 +49,7 @@ ROUTERS = (
     chunks.router,
     usage.router,
     chat.router,
+    embeddings.router,
     models.router,
     tenants.router,
     moves.router,

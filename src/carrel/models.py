@@ -45,8 +45,15 @@ def _space(chosen: EmbedderSettings, data_dir: Path) -> Space:
     dimensions = _dimensions_of(chosen, data_dir)
     if chosen.kind == "static":
         return Space(DEFAULT_IDENTITY, dimensions)
-    name = chosen.model or (chosen.path.name if chosen.path else "")
+    name = name_of(chosen)
     return Space(identity_of(chosen.kind, name, dimensions, chosen.document_prefix), dimensions)
+
+
+def name_of(chosen: EmbedderSettings) -> str:
+    """The embedder's model, as callers ask for it."""
+    if chosen.kind == "static":
+        return DEFAULT_IDENTITY.split(":")[1]
+    return chosen.model or (chosen.path.name if chosen.path else "")
 
 
 def _dimensions_of(chosen: EmbedderSettings, data_dir: Path) -> int:

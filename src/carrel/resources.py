@@ -49,7 +49,7 @@ if TYPE_CHECKING:  # what takes long to import, only its users should pay for
 
 log = logging.getLogger(__name__)
 
-KEPT_SECONDS = 30.0  # a log of an answer, after its end: for those who are slow to read it
+KEPT_LOGS_BYTES = 32 * 1024 * 1024  # in this process, of answers whose streams can be resumed
 
 
 def engine_folder(settings: Settings, space: Space) -> Path:
@@ -308,8 +308,9 @@ def open_generations(
     redis: "RedisClient | None", settings: Settings, stack: contextlib.AsyncExitStack
 ) -> Generations:
     """Answers under way: those of all replicas where there is a Redis, else of this process."""
+    kept_seconds = settings.streams_kept_seconds
     if redis is None or settings.redis_url is None:
-        alone = MemoryGenerations(kept_bytes=0, kept_seconds=0)
+        alone = MemoryGenerations(kept_bytes=KEPT_LOGS_BYTES, kept_seconds=kept_seconds)
         stack.push_async_callback(alone.close)
         return alone
     from carrel.generations.redis import RedisGenerations
@@ -318,7 +319,9 @@ def open_generations(
     # What is exchanged in the background has time: a slow Redis is not down for it.
     patient = RedisClient(settings.redis_url.get_secret_value(), budget_seconds=1)
     stack.push_async_callback(patient.close)
-    generations = RedisGenerations(redis, patient, kept_seconds=KEPT_SECONDS)
+    generations = RedisGenerations(
+        redis, patient, kept_seconds=kept_seconds, kept_bytes=KEPT_LOGS_BYTES
+    )
     stack.push_async_callback(generations.close)
     stack.push_async_callback(cancelled, asyncio.create_task(generations.run()))
     return generations

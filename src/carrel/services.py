@@ -5,10 +5,11 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from carrel.answering.embeddings import Embeddings
 from carrel.answering.evidence import EvidenceFinder
 from carrel.answering.pipeline import Pipeline
+from carrel.answering.resuming import ResumedAnswers
 from carrel.answering.reuse import Reuse
 from carrel.answering.searching import Searches
 from carrel.answering.shared import SharedAnswers
@@ -32,7 +33,7 @@ from carrel.ingestion.upload import Uploads
 from carrel.jobs.dead import DeadJobs
 from carrel.jobs.waiting import watch_jobs
 from carrel.limits.gate import Gate
-from carrel.models import open_reranking
+from carrel.models import name_of, open_reranking
 from carrel.placement.moves import MoveStore
 from carrel.resources import (
     answer_setup,
@@ -65,9 +66,6 @@ from carrel.tenancy.store import TenantStore
 from carrel.usage.ledger import Ledger
 from carrel.vectors.store import VectorStore
 
-if TYPE_CHECKING:  # what takes long to import, only its users should pay for
-    pass
-
 log = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "carrel"
@@ -97,6 +95,8 @@ class Services:
     similar: SimilarAnswers | None
     reader: Reader
     pipeline: Pipeline
+    resumed: ResumedAnswers
+    embeddings: Embeddings
     ledger: Ledger
     gate: Gate
 
@@ -192,9 +192,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         await _warm(embedders.values(), keywords, reranking)
         generator = open_generator(settings, embedder, keywords)
         stack.push_async_callback(generator.close)
-        ledger = Ledger(database, settings.data_dir / "usage", count_tokens=embedder.count_tokens)
-        stack.push_async_callback(ledger.close)
-        await ledger.start()
+        ledger = await _open_ledger(settings, database, embedder, stack)
         last_use = LastUse(database)
         stack.push_async_callback(last_use.write)
         for background in (ledger.run(), last_use.run(), watch_loop(), watch_jobs(database)):
@@ -224,7 +222,29 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         authenticator = open_authenticator(settings, database, last_use, redis)
         stack.push_async_callback(authenticator.close)
         keys = KeyStore(database)
-        admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
+        reuse = (
+            Reuse(answers, versions, setup=answer_setup(settings, embedder)) if answers else None
+        )
+        shared = SharedAnswers(
+            open_generations(redis, settings, stack), ledger, model=generator.model
+        )
+        prices = open_prices(settings)
+        pipeline = Pipeline(
+            reuse=reuse,
+            similar=similar,
+            shared=shared,
+            evidence=EvidenceFinder(
+                searches=searches,
+                homes=homes,
+                conversations=open_conversations(settings, generator, keywords),
+                context_tokens=settings.llm.context_tokens,
+            ),
+            generator=generator,
+            embedder=embedder,
+            prices=prices,
+            ledger=ledger,
+            passage_tokens=settings.ingestion.chunk_tokens,
+        )
         yield Services(
             settings=settings,
             database=database,
@@ -233,7 +253,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             authenticator=authenticator,
             tenants=TenantStore(database, embedder.identity),
             keys=keys,
-            sessions=Sessions(keys, admin_key),
+            sessions=Sessions(
+                keys, settings.admin_key.get_secret_value() if settings.admin_key else None
+            ),
             moves=MoveStore(database, embedder.identity),
             erasures=ErasureReports(database),
             audit=AuditLog(database),
@@ -249,31 +271,21 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             answers=answers,
             similar=similar,
             reader=Reader(database, homes),
-            pipeline=Pipeline(
-                reuse=Reuse(answers, versions, setup=answer_setup(settings, embedder))
-                if answers
-                else None,
-                similar=similar,
-                shared=SharedAnswers(
-                    open_generations(redis, settings, stack), ledger, model=generator.model
-                )
-                if answers
-                else None,
-                evidence=EvidenceFinder(
-                    searches=searches,
-                    homes=homes,
-                    conversations=open_conversations(settings, generator, keywords),
-                    context_tokens=settings.llm.context_tokens,
-                ),
-                generator=generator,
-                embedder=embedder,
-                prices=open_prices(settings),
-                ledger=ledger,
-                passage_tokens=settings.ingestion.chunk_tokens,
-            ),
+            pipeline=pipeline,
+            resumed=ResumedAnswers(shared, reuse, pipeline, database),
+            embeddings=Embeddings(embedder, prices, ledger, model=name_of(settings.embedder)),
             ledger=ledger,
             gate=open_gate(ledger, redis, stack),
         )
+
+
+async def _open_ledger(
+    settings: Settings, database: Database, embedder: Embedder, stack: contextlib.AsyncExitStack
+) -> Ledger:
+    ledger = Ledger(database, settings.data_dir / "usage", count_tokens=embedder.count_tokens)
+    stack.push_async_callback(ledger.close)
+    await ledger.start()
+    return ledger
 
 
 async def _warm(

@@ -211,6 +211,9 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         default=None, description="redis://user:password@host:6379/0: what processes share"
     )
+    streams_kept_seconds: float = Field(
+        default=120, ge=1, le=3_600, description="after its end, a streamed answer can be resumed"
+    )
     redis_timeout_seconds: float = Field(
         default=0.05, gt=0, description="for one call; a Redis that takes longer counts as down"
     )

@@ -1,5 +1,7 @@
 """The official OpenAI SDK, pointed at `/v1`, works unchanged."""
 
+import asyncio
+
 import openai
 import pytest
 from tests.acceptance.server import Client
@@ -65,3 +67,62 @@ async def test_errors_are_the_sdks_own(sdk: openai.AsyncOpenAI):
         await sdk.chat.completions.create(
             model="carrel", messages=[{"role": "assistant", "content": "no question"}]
         )
+
+
+async def test_texts_are_embedded_as_the_sdk_asks_and_as_floats(sdk: openai.AsyncOpenAI):
+    texts = ["Where is the office?", "The office is in Ghent.", "Fish swim in the sea."]
+    packed = await sdk.embeddings.create(model="carrel", input=texts)  # as base64
+    plain = await sdk.embeddings.create(
+        model=packed.model, input=texts, encoding_format="float", dimensions=256
+    )
+    assert [each.index for each in packed.data] == [0, 1, 2]
+    vectors = [each.embedding for each in packed.data]
+    assert vectors == [pytest.approx(each.embedding) for each in plain.data]
+    office, ghent, fish = vectors
+    assert len(office) == 256
+    assert sum(x * x for x in office) == pytest.approx(1)
+    assert _product(office, ghent) > _product(office, fish)
+    assert plain.usage.prompt_tokens == plain.usage.total_tokens > 10
+    (alone,) = (await sdk.embeddings.create(model="carrel", input=texts[1])).data
+    assert alone.embedding == pytest.approx(ghent)
+
+
+@pytest.mark.parametrize(
+    ("param", "body"),
+    [
+        ("model", {"model": "text-embedding-3-small", "input": "x"}),
+        ("input", {"model": "carrel", "input": []}),
+        ("input", {"model": "carrel", "input": " "}),
+        ("input", {"model": "carrel", "input": ["x"] * 257}),
+        ("input", {"model": "carrel", "input": ["word " * 19_000] * 4}),
+        ("dimensions", {"model": "carrel", "input": "x", "dimensions": 64}),
+    ],
+)
+async def test_what_cannot_be_embedded_is_refused(
+    sdk: openai.AsyncOpenAI, param: str, body: dict[str, object]
+):
+    with pytest.raises(openai.UnprocessableEntityError) as refused:
+        await sdk.embeddings.create(**body)  # type: ignore[arg-type]
+    assert (refused.value.param or "").startswith(param)
+
+
+async def test_embedded_tokens_are_in_the_ledger_and_limited(acme: Client, admin: Client):
+    status, made = await acme.post("/v1/embeddings", {"model": "carrel", "input": "One text."})
+    assert status == 200
+    async with asyncio.timeout(20):
+        while not (used := (await acme.get("/v1/usage?bucket=day"))[1]["data"]):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert used[0]["embedding_tokens"] == made["usage"]["total_tokens"]
+    _, tenants = await admin.get("/admin/tenants?limit=1000")
+    tenant = tenants["data"][-1]["id"]
+    limits = {"tokens_per_minute": 5}
+    _, key = await admin.post(f"/admin/tenants/{tenant}/keys", {"limits": limits})
+    body = {"model": "carrel", "input": "many words " * 10}
+    poor = acme.with_key(key["secret"])
+    assert [(await poor.post("/v1/embeddings", body))[0] for _ in range(2)] == [200, 429]
+    _, key = await admin.post(f"/admin/tenants/{tenant}/keys", {"scopes": ["query"]})
+    assert (await acme.with_key(key["secret"]).post("/v1/embeddings", body))[0] == 403
+
+
+def _product(a: list[float], b: list[float]) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True))

@@ -1,15 +1,9 @@
 """Equal questions at the same time cost one call of the model, and outlive who asked first."""
 
 import asyncio
-import contextlib
 import json
-import os
-import socket
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -17,43 +11,11 @@ import pytest
 from bench.simulator.behaviour import Behaviour
 from bench.simulator.server import Simulator
 from tests import services
+from tests.acceptance.replica import beside
 from tests.acceptance.server import ADMIN_KEY, Client, Server, free_port, new_tenant, running
 
 ASKERS = 1_000
 TOKENS = 40
-
-
-@dataclass
-class Replica:
-    """A second API process beside a server, on its data folder, its engine and its Redis."""
-
-    url: str
-    process: subprocess.Popen[bytes]
-
-
-@contextlib.contextmanager
-def beside(server: Server) -> Iterator[Replica]:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(2_048)
-        port = listening.getsockname()[1]
-        environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("CARREL_")},
-            "CARREL_ADMIN_KEY": ADMIN_KEY,
-            "CARREL_DATA_DIR": str(server.data_dir),
-            **server.environment,
-        }
-        command = [sys.executable, "-m", "carrel.serving.api", str(listening.fileno())]
-        with subprocess.Popen(
-            command,
-            env=environment,
-            pass_fds=[listening.fileno()],
-            stdin=subprocess.PIPE,
-            cwd=server.data_dir.parent,
-        ) as process:
-            Server(server.data_dir, port=port, process=process).wait_ready()
-            yield Replica(f"http://127.0.0.1:{port}", process)
-            process.kill()
 
 
 @pytest.fixture(scope="module")

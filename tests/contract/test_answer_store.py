@@ -75,6 +75,7 @@ async def test_what_is_put_is_got_whole(store: AnswerStore):
 async def test_no_tenant_has_what_another_put(store: AnswerStore):
     await store.put(ACME, NAME, entry())
     assert await store.get(GLOBEX, NAME) is None
+    assert await store.find(GLOBEX, AnswerId("ans_1")) is None
     assert await store.drop(GLOBEX, AnswerId("ans_1")) is None
     await store.drop_document(GLOBEX, DocumentId("policy"))
     await store.clear(GLOBEX)
@@ -86,6 +87,14 @@ async def test_a_newer_answer_takes_the_place_of_the_older(store: AnswerStore):
     await store.put(ACME, NAME, entry("ans_1"))
     await store.put(ACME, NAME, entry("ans_2"))
     assert await store.get(ACME, NAME) == entry("ans_2")
+
+
+async def test_an_answer_is_found_by_its_id_while_it_is_kept(store: AnswerStore):
+    await store.put(ACME, NAME, entry("ans_1"))
+    assert await store.find(ACME, AnswerId("ans_1")) == entry("ans_1")
+    await store.put(ACME, NAME, entry("ans_2"))
+    assert await store.find(ACME, AnswerId("ans_1")) is None
+    assert await store.find(ACME, AnswerId("ans_2")) == entry("ans_2")
 
 
 async def test_an_answer_is_dropped_by_its_id(store: AnswerStore):

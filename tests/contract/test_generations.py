@@ -260,6 +260,36 @@ async def test_another_tenants_generation_is_not_there(generations: Generations)
         await generations.follow(TENANT, GenerationId("gen_unheard_of"), start=Story())
 
 
+async def test_what_a_generation_is_about_is_kept_with_it_for_its_tenant(
+    generations: Generations,
+):
+    about = b"\xff\0 what was asked"
+    story = Story()
+    with await generations.join(TENANT, "key", story, about) as reader:
+        assert await generations.about(TENANT, reader.generation_id) == about
+        with pytest.raises(NotFound):
+            await generations.about(STRANGER, reader.generation_id)
+        story.end()
+        assert await rest(reader) == []
+    assert await generations.about(TENANT, reader.generation_id) == about
+    with pytest.raises(NotFound):
+        await generations.about(STRANGER, reader.generation_id)
+    with await generations.join(TENANT, "another", partial(told, "one")) as reader:
+        await rest(reader)
+    assert await generations.about(TENANT, reader.generation_id) == b""
+
+
+async def test_a_reader_can_wait_for_the_end_alone(generations: Generations):
+    story = Story()
+    with await generations.join(TENANT, "key", story) as reader:
+        waiting = asyncio.create_task(reader.over())
+        story.say("one")
+        assert await some(reader, 1) == ["one"]
+        assert not waiting.done()
+        story.end()
+        await asyncio.wait_for(waiting, 5)
+
+
 async def test_a_slow_reader_keeps_nobody_waiting(generations: Generations):
     story = Story()
     slow = await generations.join(TENANT, "key", story)

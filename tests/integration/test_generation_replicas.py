@@ -10,6 +10,8 @@ from hashlib import sha256
 import pytest
 from tests.contract.generation_logs import TENANT, Replica, Story, replica, rest, some, told
 
+from carrel.domain.errors import NotFound
+from carrel.domain.ids import TenantId
 from carrel.generations.errors import Failed, Fenced, Unfinished
 from carrel.generations.events import Offset
 from carrel.generations.flight import Writer
@@ -395,6 +397,21 @@ async def test_what_a_closed_replica_led_is_resumed_elsewhere_by_who_can_lead(fl
         TENANT, here.generation_id, here.position, partial(told, "uno")
     )
     assert await rest(resumed) == ["<restarted>", "uno"]
+
+
+async def test_what_a_dead_replicas_generation_was_about_is_known_elsewhere(fleet: Fleet):
+    dead, b = await fleet.replica(), await fleet.replica()
+    here = await dead.generations.join(TENANT, "key", Story(), b"what was asked")
+    for lapsed in (0, LEASE + 1):  # it is known from the moment that the id is
+        b.travel.on(lapsed)
+        assert await b.generations.about(TENANT, here.generation_id) == b"what was asked"
+    resumed = await b.generations.follow(TENANT, here.generation_id, start=partial(told, "uno"))
+    await b.pulse()
+    assert await rest(resumed) == ["uno"]
+    assert await b.generations.about(TENANT, here.generation_id) == b"what was asked"
+    stranger = TenantId("ten_b")
+    with pytest.raises(NotFound):
+        await b.generations.about(stranger, here.generation_id)
 
 
 async def test_those_who_cannot_lead_wait_another_lease_and_learn_that_it_is_lost(fleet: Fleet):

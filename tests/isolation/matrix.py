@@ -189,6 +189,7 @@ class Matrix:
             "original": original,
             "path": f"{tenant['id']}/{original}",
             "pair": f"{tenant['id']}:{document}",
+            "answer": await self._answer(client),
             "model": "extractive",
         }
         keys = {name: each["secret"] for name, each in made.items()}
@@ -210,6 +211,18 @@ class Matrix:
         query = select(versions.c.original).where(versions.c.document_id == document["id"])
         [row] = await self._database.fetch(query)
         return document["id"], row.original, chunk
+
+    async def _answer(self, client: Client) -> str:
+        """The id of an answer whose stream can be resumed, once it is in the ledger."""
+        sent = {"authorization": f"Bearer {client.key}"}
+        body = {"question": question_about("refunds"), "stream": True}
+        url = f"{client.url}/v1/query"
+        async with self._session.post(url, json=body, headers=sent) as stream:
+            await stream.read()
+        async with asyncio.timeout(30):
+            while not (await client.get("/v1/usage"))[1]["data"]:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.05)
+        return stream.headers["x-answer-id"]
 
     async def _move(self, tenant_id: str, canary: str) -> str:
         """A move that is over; a real one takes as long as the longest search."""

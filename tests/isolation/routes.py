@@ -70,6 +70,10 @@ def _chat(some_id: str) -> dict[str, Any]:
     }
 
 
+def _embedding(some_id: str) -> dict[str, Any]:
+    return {"model": "carrel", "input": f"{QUESTION} {some_id}", "user": some_id}
+
+
 def _text(some_id: str) -> dict[str, Any]:
     fields = {"tenant_id": some_id, "visible_to": some_id, "document_id": some_id}
     return {"document_id": some_id, "text": "Nothing about that.", "metadata": fields}
@@ -88,6 +92,8 @@ ROUTES = (
     Route("POST", "/v1/query", "query", 200, 200, _asking("question")),
     Route("POST", "/v1/search", "search", 200, 200, _asking("query")),
     Route("POST", "/v1/chat/completions", "query", 200, 200, _chat),
+    Route("GET", "/v1/query/{answer_id}/events", "query", 200, 404, own="answer"),
+    Route("POST", "/v1/embeddings", "search", 200, 200, _embedding),
     Route("POST", "/v1/feedback", "query", 204, 204, _feedback),
     Route("GET", "/v1/models", "query", 200, 200, query=lambda i: {"tenant_id": i}),
     Route("GET", "/v1/models/{model}", "query", 200, 404, own="model"),

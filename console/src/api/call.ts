@@ -46,12 +46,15 @@ interface Sent {
   json?: boolean;
   as?: string | undefined;
   signal?: AbortSignal;
+  /** The id of the event after which a stream is read on. */
+  after?: string;
 }
 
 /** A response that is no error. Throws `ApiError`. */
 export async function send(method: string, path: string, sent: Sent = {}): Promise<Response> {
   const headers: Record<string, string> = { "x-carrel-console": sent.as ?? "-" };
   if (sent.json) headers["content-type"] = "application/json";
+  if (sent.after) headers["last-event-id"] = sent.after;
   let response: Response;
   try {
     response = await fetch(path, {

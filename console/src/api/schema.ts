@@ -129,6 +129,14 @@ export interface Embedder {
   tenants_left: number;
 }
 
+export interface EmbeddingsBody {
+  input: string | string[];
+  model: string;
+  encoding_format?: "float" | "base64";
+  dimensions?: number | null;
+  input_type?: "document" | "query";
+}
+
 export interface Erasure {
   id: string;
   tenant_id: string;
@@ -264,6 +272,7 @@ export interface QueryBody {
   model?: string | null;
   max_tokens?: number;
   cache?: "use" | "bypass" | "refresh";
+  on_disconnect?: "cancel" | "detach";
 }
 
 export interface Readiness {
@@ -384,6 +393,7 @@ export interface ValidationError {
 export interface Routes {
   "POST /v1/query": { query: undefined; body: QueryBody; response: Answer };
   "POST /v1/search": { query: undefined; body: SearchBody; response: Hits };
+  "GET /v1/query/{answer_id}/events": { query: undefined; body: undefined; response: unknown };
   "POST /v1/feedback": { query: undefined; body: FeedbackBody; response: unknown };
   "POST /v1/documents/bulk": { query: undefined; body: undefined; response: unknown };
   "GET /v1/documents/{document_id}/events": { query: undefined; body: undefined; response: unknown };
@@ -395,6 +405,7 @@ export interface Routes {
   "GET /v1/chunks": { query: { document_id: string; first?: number; limit?: number; }; body: undefined; response: ChunkPage };
   "GET /v1/usage": { query: { start?: string | null; end?: string | null; bucket?: "hour" | "day"; }; body: undefined; response: UsageReport };
   "POST /v1/chat/completions": { query: undefined; body: ChatBody; response: unknown };
+  "POST /v1/embeddings": { query: undefined; body: EmbeddingsBody; response: unknown };
   "GET /v1/models": { query: undefined; body: undefined; response: unknown };
   "GET /v1/models/{model}": { query: undefined; body: undefined; response: unknown };
   "GET /admin/tenants": { query: undefined; body: undefined; response: TenantList };

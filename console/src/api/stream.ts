@@ -6,6 +6,8 @@ import type { Answer, QueryBody, Source } from "./schema";
 export interface Listener {
   onSources(sources: Source[]): void;
   onText(text: string): void;
+  /** The connection was lost, and the answer is being read on. */
+  onCut(): void;
 }
 
 export interface Streamed {
@@ -13,6 +15,9 @@ export interface Streamed {
   /** What is left of the tightest limit, where there is one. */
   left: string | null;
 }
+
+const TRIES = 5; // after the last event that came
+const FIRST_PAUSE_MS = 250; // and twice as long each time
 
 /** Ask, and tell *listener* of each part; the finished answer. Throws `ApiError`. */
 export async function ask(
@@ -22,25 +27,69 @@ export async function ask(
   signal: AbortSignal,
 ): Promise<Streamed> {
   const body = JSON.stringify({ ...question, stream: true });
-  const response = await send("POST", "/v1/query", { body, json: true, as, signal });
+  let response = await send("POST", "/v1/query", { body, json: true, as, signal });
+  const id = response.headers.get("x-answer-id");
   const left = response.headers.get("x-ratelimit-remaining-requests");
   const limit = response.headers.get("x-ratelimit-limit-requests");
-  for await (const { event, data } of events(response)) {
-    const told = JSON.parse(data) as { sources: Source[]; text: string; error: Record<string, string> };
-    if (event === "sources") listener.onSources(told.sources);
-    else if (event === "delta") listener.onText(told.text);
-    else if (event === "error") {
-      const { code, message, param, request_id } = told.error;
-      throw new ApiError(200, code ?? "unknown", message ?? "The answer broke off.", param ?? null, request_id ?? null, null);
-    } else if (event === "done") {
-      return { answer: told as unknown as Answer, left: left && limit ? `${left} of ${limit}` : null };
+  let last: string | undefined;
+  for (let tries = 0; ; ) {
+    try {
+      for await (const { event, data, number } of events(response)) {
+        last = number ?? last;
+        const told = JSON.parse(data) as Told;
+        if (event === "error" && told.resume) break;
+        if (event === "error") throw failure(told.error);
+        tries = 0;
+        if (event === "sources") listener.onSources(told.sources);
+        else if (event === "delta") listener.onText(told.text);
+        else if (event === "done") {
+          return { answer: told as unknown as Answer, left: left && limit ? `${left} of ${limit}` : null };
+        }
+      }
+    } catch (error) {
+      if (signal.aborted || error instanceof ApiError) throw error;
+    }
+    for (;;) {
+      if (!id || tries >= TRIES) throw LOST;
+      listener.onCut();
+      await pause(FIRST_PAUSE_MS * 2 ** tries++, signal);
+      try {
+        response = await send("GET", `/v1/query/${id}/events`, { as, signal, ...(last ? { after: last } : {}) });
+        break;
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        if (error.status === 404) throw LOST;
+        if (error.status !== 0 && error.status !== 503) throw error;
+      }
     }
   }
-  throw new ApiError(200, "cut_off", "The connection was lost before the answer was finished.", null, null, null);
+}
+
+interface Told {
+  sources: Source[];
+  text: string;
+  error: Record<string, string>;
+  resume?: object;
+}
+
+const LOST = new ApiError(200, "cut_off", "The connection was lost before the answer was finished.", null, null, null);
+
+function failure({ code, message, param, request_id }: Record<string, string>): ApiError {
+  return new ApiError(200, code ?? "unknown", message ?? "The answer broke off.", param ?? null, request_id ?? null, null);
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    });
+  });
 }
 
 /** The events of a stream (WHATWG HTML, section 9.2.6), of which comments are none. */
-export async function* events(response: Response): AsyncGenerator<{ event: string; data: string }> {
+export async function* events(response: Response): AsyncGenerator<ServerSentEvent> {
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   try {
@@ -59,13 +108,21 @@ export async function* events(response: Response): AsyncGenerator<{ event: strin
   }
 }
 
-function parse(frame: string): { event: string; data: string } {
+interface ServerSentEvent {
+  event: string;
+  data: string;
+  number: string | undefined;
+}
+
+function parse(frame: string): ServerSentEvent {
   let event = "message";
+  let number: string | undefined;
   const data: string[] = [];
   for (const line of frame.split(/\r?\n/)) {
     const [, field, value] = /^([^:]*): ?(.*)$/s.exec(line) ?? ["", "", ""];
     if (field === "event") event = value ?? "";
+    else if (field === "id") number = value;
     else if (field === "data") data.push(value ?? "");
   }
-  return { event, data: data.join("\n") };
+  return { event, data: data.join("\n"), number };
 }

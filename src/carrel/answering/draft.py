@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 from carrel.answering.checks import AnswerChecks
 from carrel.answering.citations import cite
 from carrel.answering.evidence import Evidence
+from carrel.answering.question import Question
 from carrel.domain.answer import Answer, FinishReason, TokenUsage
 from carrel.domain.document import Passage
 from carrel.domain.errors import GenerationFailed
-from carrel.domain.ids import AnswerId, new_id
+from carrel.domain.ids import AnswerId
 from carrel.embedding.embedder import Embedder
 from carrel.generation.generator import Finish
-from carrel.usage.prices import Prices
+from carrel.usage.journal import Opened
+from carrel.usage.prices import Price, Prices
 
 NO_EVIDENCE = "I found nothing in the documents that answers this question."
 
@@ -19,8 +21,8 @@ NO_EVIDENCE = "I found nothing in the documents that answers this question."
 class Draft:
     """Text and marks as they come, checked; what it took so far, and the answer at the end."""
 
-    def __init__(self, model: str, evidence: Evidence) -> None:
-        self.id = AnswerId(new_id("ans"))
+    def __init__(self, answer_id: AnswerId, model: str, evidence: Evidence) -> None:
+        self.id = answer_id
         self.at = datetime.now(UTC)  # in whose day and month it counts
         self.model = model
         self.retrieval = evidence.retrieval
@@ -51,6 +53,21 @@ class Draft:
     def failed(self, error: GenerationFailed) -> None:
         if not error.billable and not self._written:
             self.prompt_tokens = 0
+
+    def opened(self, question: Question, max_tokens: int, price: Price | None) -> Opened:
+        """What the ledger is told before the model is asked."""
+        return Opened(
+            request_id=question.request_id,
+            tenant_id=question.tenant_id,
+            key_id=question.key_id,
+            at=self.at,
+            route=question.route,
+            model=self.model,
+            prompt_tokens=self.prompt_tokens,
+            max_tokens=max_tokens,
+            embedding_tokens=self.retrieval.embedding_tokens,
+            price=price,
+        )
 
     def write(self, text: str) -> str:
         """Take in what the generator wrote; returns what of it can be shown by now."""

@@ -93,3 +93,11 @@ class EvidenceFinder:
             chunks = await vectors.fetch([gap.neighbour for gap in broken])
             passages = completed(passages, broken, chunks)
         return replace(retrieval, passages=tuple(fit(passages, self.context_tokens)))
+
+
+def with_tokens(evidence: Evidence, tokens: int) -> Evidence:
+    """*evidence* with as many embedded *tokens* more."""
+    if not tokens:
+        return evidence
+    tokens += evidence.retrieval.embedding_tokens
+    return replace(evidence, retrieval=replace(evidence.retrieval, embedding_tokens=tokens))

@@ -12,8 +12,8 @@ from functools import lru_cache
 
 from carrel.answering.conversation import recent
 from carrel.answering.draft import Draft
-from carrel.answering.events import Done, Event, Sources, events_of
-from carrel.answering.evidence import Evidence, EvidenceFinder
+from carrel.answering.events import Done, Event, Placed, Sources, events_of
+from carrel.answering.evidence import Evidence, EvidenceFinder, with_tokens
 from carrel.answering.question import Question
 from carrel.answering.reuse import Lookup, Reuse, served_again
 from carrel.answering.settling import Outcome, settle, with_embedding
@@ -23,11 +23,11 @@ from carrel.answering.spending import affordable_tokens
 from carrel.caching.entry import Entry
 from carrel.domain.answer import Answer, TokenUsage
 from carrel.domain.errors import GenerationFailed
+from carrel.domain.ids import AnswerId, new_id
 from carrel.embedding.embedder import Embedder
 from carrel.generation.generator import Delta, Finish, GenerationRequest, Generator
 from carrel.telemetry import metrics
 from carrel.telemetry.stages import Stages
-from carrel.usage.journal import Opened
 from carrel.usage.ledger import Ledger
 from carrel.usage.prices import NOTHING, Prices
 
@@ -43,7 +43,7 @@ class Pipeline:
         *,
         reuse: Reuse | None,
         similar: SimilarAnswers | None,
-        shared: SharedAnswers | None,
+        shared: SharedAnswers,
         evidence: EvidenceFinder,
         generator: Generator,
         embedder: Embedder,
@@ -88,29 +88,38 @@ class Pipeline:
 
     async def answer(
         self, question: Question, stages: Stages, lookup: Lookup | None = None
-    ) -> AsyncGenerator[Event]:
+    ) -> AsyncGenerator[Placed]:
         """`Sources`, then `Delta`s as they are written, then `Done`. *lookup* is `look_up`'s.
 
         Raises:
             Unavailable: retrieval failed; nothing is answered from a model's memory.
             GenerationFailed: the model refused, failed or stalled.
         """
-        if self._shared is None or lookup is None or question.cache != "use":
-            events = self._produce(question, stages, lookup)
-        else:
+        is_shared = lookup is not None and question.cache == "use"
+        if not (is_shared or question.resumable):
+            events = self.produce(question, stages, lookup, AnswerId(new_id("ans")))
+            async with aclosing(events):
+                async for event in events:
+                    yield Placed(event)
+            return
 
-            def produce() -> AsyncGenerator[Event]:
-                return self._produce(question, stages, lookup)
+        def produce(answer_id: AnswerId) -> AsyncGenerator[Event]:
+            return self.produce(question, stages, lookup, answer_id)
 
-            events = self._shared.events(question, lookup.name, produce, stages)
-        async with aclosing(events):
-            async for event in events:
-                yield event
+        # By a name that nobody else asks by, if it is nobody else's.
+        name = lookup.name if lookup and is_shared else f"alone:{question.request_id}"
+        shared = self._shared.events(question, name, produce, stages)
+        async with aclosing(shared):
+            async for each in shared:
+                yield each
 
-    async def _produce(
-        self, question: Question, stages: Stages, lookup: Lookup | None
+    async def produce(
+        self, question: Question, stages: Stages, lookup: Lookup | None, answer_id: AnswerId
     ) -> AsyncGenerator[Event]:
-        """The answer, made for this caller; it may be in time to find one that was just made."""
+        """The answer, made for this caller; it may be in time to find one that was just made.
+
+        Else it is written, as the answer of that id.
+        """
         if self._reuse and lookup and lookup.entry is None and question.cache == "use":
             lookup = await self._reuse.look_again(question, lookup)
             if lookup.entry and lookup.holds:
@@ -126,13 +135,13 @@ class Pipeline:
         finally:
             if looking:
                 looking.cancel()
-        evidence = _with_tokens(evidence, near)
+        evidence = with_tokens(evidence, near.embedding_tokens if near else 0)
         given = await self._given_before(question, lookup, near, evidence, stages)
         if given:
             for event in events_of(given):
                 yield event
             return
-        parts = self._write(question, evidence, stages)
+        parts = self._write(question, evidence, stages, answer_id)
         async with aclosing(parts):
             async for part in parts:
                 if isinstance(part, Done):
@@ -198,17 +207,19 @@ class Pipeline:
         return answer
 
     async def _write(
-        self, question: Question, evidence: Evidence, stages: Stages
+        self, question: Question, evidence: Evidence, stages: Stages, answer_id: AnswerId
     ) -> AsyncGenerator[Event]:
-        draft = Draft(self._generator.model, evidence)
+        draft = Draft(answer_id, self._generator.model, evidence)
         try:
             if not draft.retrieval.relevant:
                 draft.refuse()
-                yield Sources(())
+                yield Sources((), draft.id)
                 yield Delta(draft.text)
             else:
-                yield Sources(draft.sources)
-                async with aclosing(self._generate(question, draft, stages)) as deltas:
+                # Money first: a stream that has begun is not refused for the want of it.
+                paid = await self._paid_for(question, draft, stages)
+                yield Sources(draft.sources, draft.id)
+                async with aclosing(self._generate(question, draft, *paid, stages)) as deltas:
                     async for delta in deltas:
                         yield delta
             draft.complete = True
@@ -219,9 +230,10 @@ class Pipeline:
             usage = await self._settle(question, draft, stages)
         yield Done(draft.finish(usage))
 
-    async def _generate(
+    async def _paid_for(
         self, question: Question, draft: Draft, stages: Stages
-    ) -> AsyncGenerator[Delta]:
+    ) -> tuple[GenerationRequest, int]:
+        """What the model is to be asked, and how many tokens that is; it can be paid for."""
         request = GenerationRequest(
             question=question.text,
             passages=draft.sources,
@@ -231,18 +243,30 @@ class Pipeline:
         )
         prompt_tokens = self._generator.prompt_tokens(request)
         draft.at = datetime.now(UTC)
-        if question.ticket is not None:
-            with stages.time("reserve"):
-                affordable = await affordable_tokens(
-                    question.ticket,
-                    self._prices,
-                    self._generator.model,
-                    prompt_tokens=prompt_tokens,
-                    max_tokens=question.max_tokens,
-                )
-            request = replace(request, max_tokens=affordable)
+        if question.ticket is None:
+            return request, prompt_tokens
+        with stages.time("reserve"):
+            affordable = await affordable_tokens(
+                question.ticket,
+                self._prices,
+                self._generator.model,
+                prompt_tokens=prompt_tokens,
+                max_tokens=question.max_tokens,
+            )
+        return replace(request, max_tokens=affordable), prompt_tokens
+
+    async def _generate(
+        self,
+        question: Question,
+        draft: Draft,
+        request: GenerationRequest,
+        prompt_tokens: int,
+        stages: Stages,
+    ) -> AsyncGenerator[Delta]:
         draft.ask(prompt_tokens)
-        entry = self._ledger.open(self._opened(question, draft, request.max_tokens))
+        entry = self._ledger.open(
+            draft.opened(question, request.max_tokens, self._prices.of(draft.model))
+        )
         with stages.time("generate"):
             async with aclosing(self._generator.generate(request)) as parts:
                 async for part in parts:
@@ -255,20 +279,6 @@ class Pipeline:
                             yield Delta(shown)
             if shown := draft.write_rest():
                 yield Delta(shown)
-
-    def _opened(self, question: Question, draft: Draft, max_tokens: int) -> Opened:
-        return Opened(
-            request_id=question.request_id,
-            tenant_id=question.tenant_id,
-            key_id=question.key_id,
-            at=draft.at,
-            route=question.route,
-            model=draft.model,
-            prompt_tokens=draft.prompt_tokens,
-            max_tokens=max_tokens,
-            embedding_tokens=draft.retrieval.embedding_tokens,
-            price=self._prices.of(draft.model),
-        )
 
     async def _settle(self, question: Question, draft: Draft, stages: Stages) -> TokenUsage:
         metrics.checked_out.labels("links").inc(draft.checks.links)
@@ -285,11 +295,3 @@ class Pipeline:
         )
         await settle(question, outcome, self._ledger, stages)
         return usage
-
-
-def _with_tokens(evidence: Evidence, near: Near | None) -> Evidence:
-    """*evidence* with the tokens that were embedded to find similar questions."""
-    if near is None or not near.embedding_tokens:
-        return evidence
-    tokens = evidence.retrieval.embedding_tokens + near.embedding_tokens
-    return replace(evidence, retrieval=replace(evidence.retrieval, embedding_tokens=tokens))

@@ -28,6 +28,8 @@ class Question:
     semantic_cache: SemanticCache = "off"
     isolation: Isolation = "shared"  # the tenant's tier, for metrics
     ticket: Ticket | None = None  # without one there are no limits and no budgets
+    resumable: bool = False  # its events are kept for a while
+    detached: bool = False  # it is written to its end though nobody reads it
 
     @property
     def has_budget(self) -> bool:

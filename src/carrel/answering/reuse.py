@@ -16,6 +16,7 @@ from carrel.caching.store import AnswerStore
 from carrel.caching.versions import CorpusVersions
 from carrel.domain.answer import Answer, CacheStatus, TokenUsage
 from carrel.domain.errors import Unavailable
+from carrel.domain.ids import AnswerId, TenantId
 from carrel.telemetry import metrics
 
 
@@ -70,6 +71,20 @@ class Reuse:
             lookup, entry=entry, corpus_version=await self._versions.of(question.tenant_id)
         )
 
+    async def found(self, tenant_id: TenantId, answer_id: AnswerId) -> Entry | None:
+        """The answer of that id, if it is kept, and holds in the corpus as it is now.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        try:
+            entry = await self._store.find(tenant_id, answer_id)
+        except Unavailable:
+            return None
+        if entry is None or entry.corpus_version != await self._versions.of(tenant_id):
+            return None
+        return entry
+
     async def holding_still(
         self, question: Question, lookup: Lookup, found: Evidence
     ) -> Entry | None:
@@ -98,6 +113,7 @@ class Reuse:
             cost,
             question=question.text,
             scope=lookup.scope,
+            groups=question.groups,
         )
         await self._put(question, lookup.name, entry)
 

@@ -4,14 +4,18 @@ What the leader's question sets in motion is a generation, which goes on while a
 it, whoever asked first. Its leader pays; those who follow are given the answer for nothing.
 """
 
-from collections.abc import AsyncGenerator, Callable
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
 
-from carrel.answering.events import Done, Event, Restart, Sources
+from carrel.answering.events import Done, Event, Placed, Restart, Sources
+from carrel.answering.kept_question import KeptQuestion, as_asked, as_kept
+from carrel.answering.log import Merged, encoded, event_of
 from carrel.answering.question import Question
 from carrel.answering.settling import Outcome, settle
 from carrel.domain.answer import Answer, TokenUsage
@@ -19,24 +23,27 @@ from carrel.domain.errors import (
     BudgetExhausted,
     CarrelError,
     GenerationFailed,
+    NotFound,
     RateLimited,
     Unavailable,
 )
+from carrel.domain.ids import AnswerId, TenantId, answer_of, generation_of
 from carrel.generation.generator import Delta
 from carrel.generations.errors import Failed, Unfinished
-from carrel.generations.events import Event as Written
+from carrel.generations.events import START, EndReason, Offset
 from carrel.generations.flight import Writer
 from carrel.generations.generations import Generations
+from carrel.generations.reader import Reader
 from carrel.telemetry import metrics
 from carrel.telemetry.stages import Stages
 from carrel.usage.ledger import Ledger
 
-Produce = Callable[[], AsyncGenerator[Event]]
+DETACHED_SECONDS = 600.0  # the longest that an answer is written for nobody
 
-_SOURCES, _DELTA, _DONE = b"s", b"t", b"d"
+Produce = Callable[[AnswerId], AsyncGenerator[Event]]
+Check = Callable[[Sources], Awaitable[None]]
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode_sources = msgspec.msgpack.Decoder(Sources).decode
-_decode_answer = msgspec.msgpack.Decoder(Answer).decode
 
 
 class _Fault(msgspec.Struct):
@@ -48,6 +55,13 @@ class _Fault(msgspec.Struct):
     retry_after_seconds: int = 1
 
 
+class AnswerCutOff(Unavailable):
+    """Nobody writes the answer any more, for *reason*; it can be resumed."""
+
+    def __init__(self, reason: EndReason) -> None:
+        super().__init__(f"the answer was cut off ({reason}): resume it, or ask again")
+
+
 class SharedAnswers:
     """Answers that several callers read, over *generations*; *model* writes them."""
 
@@ -55,10 +69,11 @@ class SharedAnswers:
         self._generations = generations
         self._ledger = ledger
         self._model = model
+        self._holding: set[asyncio.Task[None]] = set()
 
     async def events(
         self, question: Question, name: str, produce: Produce, stages: Stages
-    ) -> AsyncGenerator[Event]:
+    ) -> AsyncGenerator[Placed]:
         """The events of the answer that is called *name*: this caller's, or those of who leads.
 
         *produce* makes them, if this caller is to lead, now or after a leader's death. Where
@@ -68,8 +83,10 @@ class SharedAnswers:
             Unavailable, GenerationFailed, BudgetExhausted: as `produce` does.
         """
         leading = _Leading(question, produce)
+        about = as_kept(question)
         while True:
-            reading = self._read(question, name, leading, stages)
+            joining = self._generations.join(question.tenant_id, name, leading.start, about)
+            reading = self._read(question, joining, leading, stages)
             try:
                 async with aclosing(reading):
                     async for event in reading:
@@ -78,35 +95,99 @@ class SharedAnswers:
                 continue  # which is none of ours: ask again
             return
 
+    async def asked(self, tenant_id: TenantId, answer_id: AnswerId) -> KeptQuestion | None:
+        """What the answer of that id is being written to, or was not long ago; None: nothing.
+
+        Raises:
+            Unavailable: it can't be known now.
+        """
+        try:
+            about = await self._generations.about(tenant_id, generation_of(answer_id))
+            return as_asked(about)
+        except (NotFound, msgspec.DecodeError):
+            return None
+
+    async def resumed(
+        self,
+        question: Question,
+        answer_id: AnswerId,
+        produce: Produce,
+        *,
+        after: Offset,
+        check: Check,
+    ) -> AsyncGenerator[Placed]:
+        """The events after *after* of an answer that was begun before, here or elsewhere.
+
+        *check* sees what it is written from before anything is given. *question* is what this
+        caller leads with, by *produce*, if nobody writes it any more; else it costs nothing.
+
+        Raises:
+            NotFound: there is no such answer, or no longer.
+            AnswerCutOff, GenerationFailed, BudgetExhausted: as `events` does.
+        """
+        leading = _Leading(question, produce)
+        generation_id = generation_of(answer_id)
+        following = self._generations.follow(
+            question.tenant_id, generation_id, START, leading.start
+        )
+        with await following as reader:
+            try:
+                async for item in Merged(reader):
+                    event = event_of(item)
+                    if isinstance(event, Sources):
+                        await check(event)
+                        if reader.position.attempt == after.attempt:
+                            reader.position = max(after, reader.position)
+                            if after >= item.offset:
+                                continue
+                        elif after != START:
+                            yield Placed(Restart(), Offset(item.offset.attempt, 0))
+                    elif isinstance(event, Restart):
+                        after = item.offset  # what comes now was not read by anyone
+                    yield Placed(event, item.offset)
+            except (Failed, Unfinished) as end:
+                reason = _reason(end, leading)
+                if isinstance(reason, _LeadersOwnFault):
+                    reason = Unavailable("the answer was not written: ask again")
+                raise reason from None
+
     async def _read(
-        self, question: Question, name: str, leading: "_Leading", stages: Stages
-    ) -> AsyncGenerator[Event]:
+        self, question: Question, joining: Awaitable[Reader], leading: "_Leading", stages: Stages
+    ) -> AsyncGenerator[Placed]:
+        done: Placed | None = None
         answer: Answer | None = None
         led = False
         try:
-            with await self._generations.join(question.tenant_id, name, leading.start) as reader:
-                async for item in reader:
+            with await joining as reader:
+                if question.detached:
+                    await self._hold(question, reader, leading)
+                async for item in Merged(reader):
                     led = reader.leads
-                    if not isinstance(item, Written):
-                        yield Restart()
-                        continue
-                    event = _decoded(item.data)
+                    event = event_of(item)
                     if isinstance(event, Done):
-                        answer = event.answer
+                        done, answer = Placed(event, item.offset), event.answer
                         break
                     if isinstance(event, Delta):
                         stages.mark("first_token")
-                    yield event
-        except Failed as failure:
+                    yield Placed(event, item.offset)
+        except (Failed, Unfinished) as end:
             led = led or leading.fault is not None
-            raise leading.fault or _error(failure.payload) from None
-        except Unfinished as end:
-            raise Unavailable(f"the answer was cut off ({end.reason}): ask again") from None
+            raise _reason(end, leading) from None
         finally:
             if not led:
                 answer = await self._settle_follower(question, answer, stages)
-        if answer is not None:
-            yield Done(answer)
+        if done is not None and answer is not None:
+            yield Placed(Done(answer), done.offset)
+
+    async def _hold(self, question: Question, reader: Reader, leading: "_Leading") -> None:
+        """Have the generation written to its end, whoever leaves."""
+        with contextlib.suppress(CarrelError):  # it is over already
+            held = await self._generations.follow(
+                question.tenant_id, reader.generation_id, START, leading.start
+            )
+            task = asyncio.create_task(_until_over(held))
+            self._holding.add(task)
+            task.add_done_callback(self._holding.discard)
 
     async def _settle_follower(
         self, question: Question, answer: Answer | None, stages: Stages
@@ -128,6 +209,12 @@ class SharedAnswers:
         return given
 
 
+async def _until_over(held: Reader) -> None:
+    with contextlib.suppress(TimeoutError), held:
+        async with asyncio.timeout(DETACHED_SECONDS):
+            await held.over()
+
+
 class _LeadersOwnFault(Exception):
     """The leader could not pay, or was over a limit: others may."""
 
@@ -145,9 +232,9 @@ class _Leading:
         if ticket:
             ticket.keep()  # the request may end before the generation does
         try:
-            async with aclosing(self._produce()) as events:
+            async with aclosing(self._produce(answer_of(log.generation_id))) as events:
                 async for event in events:
-                    await log.write(_encoded(event))
+                    await log.write(encoded(event))
         except CarrelError as error:
             self.fault = error
             raise Failed(_encode(_fault(error))) from error
@@ -162,20 +249,10 @@ def _as_shared(answer: Answer) -> Answer:
     return replace(answer, cache_status=status, usage=TokenUsage(saved_micro_usd=saved))
 
 
-def _encoded(event: Event) -> bytes:
-    if isinstance(event, Delta):
-        return _DELTA + event.text.encode()
-    if isinstance(event, Sources):
-        return _SOURCES + _encode(event)
-    assert isinstance(event, Done)
-    return _DONE + _encode(event.answer)
-
-
-def _decoded(data: bytes) -> Event:
-    kind, payload = data[:1], data[1:]
-    if kind == _DELTA:
-        return Delta(payload.decode())
-    return _decode_sources(payload) if kind == _SOURCES else Done(_decode_answer(payload))
+def _reason(end: Failed | Unfinished, leading: _Leading) -> Exception:
+    if isinstance(end, Unfinished):
+        return AnswerCutOff(end.reason)
+    return leading.fault or _error(end.payload)
 
 
 def _fault(error: CarrelError) -> _Fault:

@@ -1,25 +1,37 @@
 """What the native and the OpenAI-compatible routes share of an answer's way out."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import NamedTuple
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
-from carrel.answering.events import Done, Event, events_of
+from carrel.answering.events import Done, Placed, Sources, placed
 from carrel.answering.pipeline import Pipeline
 from carrel.answering.question import Question
 from carrel.answering.reuse import Lookup
 from carrel.api.dependencies import TenantCaller
+from carrel.api.event_stream import until_disconnect
 from carrel.domain.answer import Answer
+from carrel.domain.ids import AnswerId
 from carrel.limits.ticket import Ticket
 from carrel.telemetry import trace
 from carrel.telemetry.redaction import redacted
 from carrel.telemetry.stages import Stages
 
-Events = AsyncGenerator[Event]
+Events = AsyncGenerator[Placed]
 
 content_log = logging.getLogger("carrel.content")
+
+
+class Stream(NamedTuple):
+    """An answer on its way, and the id that it has from the start."""
+
+    answer_id: AnswerId
+    events: Events
 
 
 async def ask(
@@ -28,7 +40,7 @@ async def ask(
     ticket: Ticket,
     stages: Stages,
     lookup: Lookup | None = None,
-) -> Answer | Events:
+) -> Answer | Stream:
     """The answer, where it was given before; else its events, as they come.
 
     Admitted by *ticket* for the tokens that it may take: none, where it is there already.
@@ -40,42 +52,63 @@ async def ask(
         await ticket.admit()
         return await pipeline.give_again(question, lookup.entry, stages)
     await ticket.admit(pipeline.tokens_at_most(question))
-    return await _started(pipeline.answer(question, stages, lookup))
+    first, events = await started(pipeline.answer(question, stages, lookup))
+    assert first is not None
+    assert isinstance(first.event, Sources)
+    return Stream(first.event.answer_id, events)
 
 
-async def _started(events: AsyncGenerator[Event]) -> Events:
-    """*events*, once the first has come: a fault before it is still an HTTP status."""
-    first = await anext(events)
+async def started(events: Events) -> tuple[Placed | None, Events]:
+    """The first of *events*, or None, and all of them: a fault before it is an HTTP status."""
+    first = await anext(events, None)
 
     async def all_events() -> Events:
         async with aclosing(events):
-            yield first
+            if first is not None:
+                yield first
             async for event in events:
                 yield event
 
-    return all_events()
+    return first, all_events()
 
 
-async def collect(events: Answer | Events) -> Answer:
-    """The finished answer."""
-    if isinstance(events, Answer):
-        return events
+async def collect(found: Answer | Stream, request: Request) -> Answer:
+    """The finished answer. A client that leaves before it is one that reads no more.
+
+    Raises:
+        ClientDisconnect: it did.
+    """
+    if isinstance(found, Answer):
+        return found
+    collecting = asyncio.ensure_future(_last_of(found.events))
+    leaving = asyncio.ensure_future(until_disconnect(request.receive))
+    try:
+        await asyncio.wait({collecting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not collecting.done():
+            raise ClientDisconnect
+        return collecting.result()
+    finally:
+        for task in (collecting, leaving):
+            task.cancel()
+        await asyncio.gather(collecting, leaving, return_exceptions=True)
+
+
+async def _last_of(events: Events) -> Answer:
     async with aclosing(events):
-        async for event in events:
+        async for event, _ in events:
             if isinstance(event, Done):
                 return event.answer
     raise AssertionError("a pipeline ends in Done or raises")
 
 
-async def following(events: Answer | Events) -> Events:
+def following(found: Answer | Stream) -> Stream:
     """The events of an answer, whether or not it is there already."""
-    if isinstance(events, Answer):
-        for event in events_of(events):
-            yield event
-        return
-    async with aclosing(events):
-        async for event in events:
-            yield event
+    return Stream(found.id, _given(found)) if isinstance(found, Answer) else found
+
+
+async def _given(answer: Answer) -> Events:
+    for event in placed(answer):
+        yield event
 
 
 def stages_of(request: Request) -> Stages:

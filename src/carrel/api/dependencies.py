@@ -128,6 +128,7 @@ Opened = Annotated[Services, Depends(_opened)]
 MayQuery = Annotated[TenantCaller, Security(_Tenants("query"))]
 # Admitted by the route itself, which knows how many tokens the question may take.
 MayAsk = Annotated[TenantCaller, Security(_Tenants("query", admit=False))]
+MayEmbed = Annotated[TenantCaller, Security(_Tenants("search", admit=False))]
 MaySearch = Annotated[TenantCaller, Security(_Tenants("search"))]
 MayReadDocuments = Annotated[TenantCaller, Security(_Tenants("documents:read"))]
 MayWriteDocuments = Annotated[TenantCaller, Security(_Tenants("documents:write"))]

@@ -17,7 +17,8 @@ class Entry:
     """An answer, written from `evidence`, which was what a search found at `corpus_version`.
 
     `made_at` is in seconds since the epoch. `cost_micro_usd` is what the answer cost. `scope` is
-    the fingerprint of all that was asked, but for the `question`.
+    the fingerprint of all that was asked, but for the `question`. `groups` are those of who asked
+    first; None: not known.
     """
 
     answer: Answer
@@ -27,6 +28,7 @@ class Entry:
     cost_micro_usd: int
     question: str = ""
     scope: str = ""
+    groups: tuple[str, ...] | None = None
 
 
 def evidence_of(passages: Iterable[Passage]) -> Evidence:

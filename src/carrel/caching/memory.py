@@ -46,6 +46,12 @@ class MemoryAnswers:
             return None
         return decode(kept.data)
 
+    async def find(self, tenant_id: TenantId, answer_id: AnswerId) -> Entry | None:
+        name = self._named.get((tenant_id, answer_id))
+        entry = await self.get(tenant_id, name) if name is not None else None
+        # Another answer may have taken its place.
+        return entry if entry and entry.answer.id == answer_id else None
+
     async def put(self, tenant_id: TenantId, name: Fingerprint, entry: Entry) -> None:
         documents = frozenset(hash(each.document_id) for each in entry.answer.sources)
         ends_at = self._clock() + self._ttl_seconds
@@ -57,7 +63,7 @@ class MemoryAnswers:
 
     async def drop(self, tenant_id: TenantId, answer_id: AnswerId) -> Dropped | None:
         name = self._named.get((tenant_id, answer_id))
-        entry = await self.get(tenant_id, name) if name is not None else None
+        entry = await self.find(tenant_id, answer_id)
         if name is None or entry is None:
             return None
         self._kept.remove((tenant_id, name))

@@ -37,6 +37,14 @@ class RedisAnswers:
         except (msgspec.DecodeError, zlib.error):  # of another version of Carrel
             return None
 
+    async def find(self, tenant_id: TenantId, answer_id: AnswerId) -> Entry | None:
+        name = await self._client.call("GET", _answered(tenant_id, answer_id))
+        if name is None:
+            return None
+        entry = await self.get(tenant_id, Fingerprint(name.decode()))
+        # Another answer may have taken its place.
+        return entry if entry and entry.answer.id == answer_id else None
+
     async def put(self, tenant_id: TenantId, name: Fingerprint, entry: Entry) -> None:
         data = encode(entry)
         if len(data) > _COMPRESSED_ABOVE:

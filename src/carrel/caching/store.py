@@ -25,6 +25,10 @@ class AnswerStore(Protocol):
         """The answer that is kept under *name*."""
         ...
 
+    async def find(self, tenant_id: TenantId, answer_id: AnswerId) -> Entry | None:
+        """The answer of that id."""
+        ...
+
     async def put(self, tenant_id: TenantId, name: Fingerprint, entry: Entry) -> None:
         """Keep *entry* in place of what was there; older answers make room."""
         ...

@@ -46,6 +46,11 @@ def ask(
     )
 
 
+def _say_cut() -> None:
+    # Not among the answer's text, which goes on where it was.
+    typer.echo("The connection was lost; reading the answer on.", err=True)
+
+
 async def _ask(
     question: str, options: "QueryOptions", url: str, key: str, *, stream: bool, as_json: bool
 ) -> None:
@@ -61,7 +66,7 @@ async def _ask(
         writer = AnswerWriter(screen)
         try:
             if stream:
-                exchange = await follow(client, question, writer.write, **options)
+                exchange = await follow(client, question, writer.write, _say_cut, **options)
             else:
                 exchange = await fetch(client, question, **options)
                 writer.write(exchange.answer.answer)

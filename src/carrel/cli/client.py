@@ -5,6 +5,7 @@ said nothing); how requests are repeated is `carrel.cli.connection`'s to say.
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Unpack
@@ -12,13 +13,12 @@ from typing import Any, Unpack
 import aiohttp
 import msgspec
 
-from carrel.cli.connection import Connection, api_error, part
+from carrel.cli.connection import Connection, part
 from carrel.cli.failure import Unreachable
-from carrel.cli.sse import events
+from carrel.cli.streaming import Part, Streaming
 from carrel.cli.wire import (
     Answer,
     AuditEntry,
-    Delta,
     Document,
     Embedder,
     Erasure,
@@ -30,15 +30,11 @@ from carrel.cli.wire import (
     Page,
     QueryOptions,
     Source,
-    Sources,
     Tenant,
     TenantOptions,
     UsageBucket,
     UsageReport,
 )
-
-# What was printed can't be taken back.
-BEGINS_AGAIN = "\n\nA server was lost. The answer begins again:\n\n"
 
 
 class Client(Connection):
@@ -51,30 +47,19 @@ class Client(Connection):
         body = {"question": question, "stream": False, **options}
         return await self.fetch(Answer, "POST", "/v1/query", json=body)
 
-    async def stream(
-        self, question: str, **options: Unpack[QueryOptions]
-    ) -> AsyncGenerator[Sources | Delta | Answer]:
+    async def stream(self, question: str, **options: Unpack[QueryOptions]) -> AsyncGenerator[Part]:
         """The answer as it is written: its sources, its deltas, then the whole.
+
+        A `Cut` among them: the connection was lost, and the stream is being read on.
 
         Raises:
             ApiError: also from an `error` event, half-way (status 200).
-            Unreachable: also when the stream ends before the answer does.
+            Unreachable: also when the stream ends before the answer does, for good.
         """
-        body = {"question": question, "stream": True, **options}
-        async with self.open("POST", "/v1/query", json=body) as response:
-            async for event in events(response.content.iter_any()):
-                if event.event == "sources":
-                    yield self.decode(event.data, Sources)
-                elif event.event == "delta":
-                    yield self.decode(event.data, Delta)
-                elif event.event == "restart":
-                    yield Delta(BEGINS_AGAIN)
-                elif event.event == "done":
-                    yield self.decode(event.data, Answer)
-                    return
-                elif event.event == "error":
-                    raise api_error(response, event.data)
-        raise Unreachable(f"The answer from {self.url} broke off before its end. Ask again.")
+        reading = Streaming(self, {"question": question, "stream": True, **options}).parts()
+        async with aclosing(reading):
+            async for each in reading:
+                yield each
 
     async def search(self, query: str, *, top_k: int = 8) -> list[Source]:
         """The passages nearest to *query*, best first."""

@@ -97,13 +97,15 @@ class Connection:
         *,
         json: Mapping[str, Any] | None = None,
         form: Callable[[], aiohttp.FormData] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """A response of status 2xx, after as many tries as patience allows."""
         deadline = time.monotonic() + self._patience_seconds
         while True:
             # A form is spent by sending it, so each try builds its own.
             data = form() if form else None
-            async with self.exchange(method, path, json=json, data=data) as response:
+            sent = {"json": json, "data": data, "headers": headers}
+            async with self.exchange(method, path, **sent) as response:
                 if response.ok:
                     yield response
                     return

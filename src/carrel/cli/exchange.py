@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
-from carrel.cli.wire import Answer, Delta, QueryOptions
+from carrel.cli.wire import Answer, Cut, Delta, QueryOptions
 
 if TYPE_CHECKING:
     from carrel.cli.client import Client
@@ -27,9 +27,12 @@ async def follow(
     client: "Client",
     question: str,
     on_text: Callable[[str], None],
+    on_cut: Callable[[], None] = lambda: None,
     **options: Unpack[QueryOptions],
 ) -> Exchange:
     """Ask, and hand each piece of the answer to *on_text* as it comes.
+
+    *on_cut* is called where the stream was lost, and is being read on.
 
     Raises:
         ApiError, Unreachable: also half-way, after some text.
@@ -42,6 +45,8 @@ async def follow(
             if first_token_ms is None:
                 first_token_ms = _since(started)
             on_text(event.text)
+        elif isinstance(event, Cut):
+            on_cut()
         elif isinstance(event, Answer):
             answer = event
     assert answer is not None, "a stream ends with its answer, or raises"

@@ -273,6 +273,10 @@ class Delta(Struct, frozen=True):
     text: str
 
 
+class Cut(Struct, frozen=True):
+    """The stream was lost here; it is read on. Made by the client: no server sends it."""
+
+
 class ErrorDetail(Struct, frozen=True):
     """The server's error, in OpenAI's shape."""
 
@@ -287,3 +291,4 @@ class ErrorBody(Struct, frozen=True):
     """The one shape of every error."""
 
     error: ErrorDetail
+    resume: dict[str, Any] | None = None  # where it is the end of a stream that goes on elsewhere

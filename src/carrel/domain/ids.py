@@ -21,6 +21,16 @@ _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _SHIFTS = range(120, -1, -10)
 
 
+def answer_of(generation_id: GenerationId) -> AnswerId:
+    """The id of the answer that a generation writes: known before there is any of it."""
+    return AnswerId("ans_" + generation_id.removeprefix("gen_"))
+
+
+def generation_of(answer_id: AnswerId) -> GenerationId:
+    """The generation that wrote an answer, if one did: `answer_of`'s inverse."""
+    return GenerationId("gen_" + answer_id.removeprefix("ans_"))
+
+
 def new_id(prefix: str) -> str:
     """A fresh id, `prefix_` and 26 characters: 48 bits of milliseconds, then 82 random bits.
 

@@ -32,7 +32,7 @@ class Unfinished(Unavailable):
 
     def __init__(self, reason: EndReason) -> None:
         super().__init__(_MESSAGES.get(reason, _LOST))
-        self.reason = reason
+        self.reason: EndReason = reason
 
 
 class Fenced(Exception):

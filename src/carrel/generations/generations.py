@@ -23,10 +23,11 @@ class Generations(Protocol):
     raises reaches all readers as `Failed`: with bytes of its own, if it raises `Failed`.
     """
 
-    async def join(self, tenant_id: TenantId, key: str, start: Start) -> Reader:
+    async def join(self, tenant_id: TenantId, key: str, start: Start, about: bytes = b"") -> Reader:
         """Read the generation of *key* that is under way, or lead one.
 
-        *key* holds everything that makes two callers ask the same. *start* is run if this
+        *key* holds everything that makes two callers ask the same; *about* is kept with the
+        generation, for those who resume it when its leader is gone. *start* is run if this
         caller leads, now or after the leader's death, in a task of its own, which no reader's
         end cancels but the last one's. It may be run again, if it was cut off.
         """
@@ -42,6 +43,15 @@ class Generations(Protocol):
         """Read a generation on from *after*, under way or ended not long ago.
 
         With *start*, one that was left unfinished is begun again.
+
+        Raises:
+            NotFound: the tenant has no such generation, or no longer.
+            SharedStateDown: it can't be known now.
+        """
+        ...
+
+    async def about(self, tenant_id: TenantId, generation_id: GenerationId) -> bytes:
+        """What was kept with the generation; empty, if nothing was.
 
         Raises:
             NotFound: the tenant has no such generation, or no longer.

@@ -35,7 +35,7 @@ class KeptLogs:
         if name in self._logs:
             self.take(*name)
         self._logs[name] = self._clock() + self._seconds, key, log
-        self.size += log.size + LOG_BYTES
+        self.size += _weight(log)
         self._drop_old()
 
     def get(self, tenant_id: TenantId, generation_id: GenerationId) -> Log | None:
@@ -46,7 +46,7 @@ class KeptLogs:
     def take(self, tenant_id: TenantId, generation_id: GenerationId) -> tuple[str | None, Log]:
         """Keep a log no more; its key, and the log."""
         _, key, log = self._logs.pop((tenant_id, generation_id))
-        self.size -= log.size + LOG_BYTES
+        self.size -= _weight(log)
         return key, log
 
     def _drop_old(self) -> None:
@@ -56,3 +56,7 @@ class KeptLogs:
             if until > now and self.size <= self._max_bytes:
                 return
             self.take(*name)
+
+
+def _weight(log: Log) -> int:
+    return log.size + len(log.about) + LOG_BYTES

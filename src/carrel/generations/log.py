@@ -15,16 +15,21 @@ EVENT_BYTES = 200  # what an event weighs beside its data
 
 
 class Log:
-    """A log without events, of no attempt yet. *max_bytes* bounds what `append` takes."""
+    """A log without events, of no attempt yet. *max_bytes* bounds what `append` takes.
 
-    def __init__(self, generation_id: GenerationId, max_bytes: int) -> None:
+    `about` is what the generation could be begun again by: up to those who ask for it.
+    """
+
+    def __init__(self, generation_id: GenerationId, max_bytes: int, about: bytes = b"") -> None:
         self.generation_id = generation_id
+        self.about = about
         self.attempt = 0
         self.events: list[Event] = []
         self.end: End | None = None
         self.size = 0
         self._max_bytes = max_bytes
         self._changed = asyncio.Event()
+        self._over = asyncio.Event()
 
     def begin(self, attempt: int) -> None:
         """Forget what was written: another attempt begins."""
@@ -32,6 +37,7 @@ class Log:
         self.events = []
         self.end = None
         self.size = 0
+        self._over.clear()
         self._wake()
 
     def append(self, data: bytes) -> Offset:
@@ -51,7 +57,12 @@ class Log:
     def finish(self, end: End) -> None:
         if self.end is None:
             self.end = end
+            self._over.set()
             self._wake()
+
+    async def over(self) -> None:
+        """Wait until it has ended."""
+        await self._over.wait()
 
     async def change(self) -> None:
         """Wait until there is something new."""

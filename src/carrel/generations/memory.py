@@ -38,12 +38,12 @@ class MemoryGenerations:
         self._kept = KeptLogs(kept_bytes, kept_seconds, clock)
         self._leaders: set[asyncio.Task[None]] = set()
 
-    async def join(self, tenant_id: TenantId, key: str, start: Start) -> Reader:
+    async def join(self, tenant_id: TenantId, key: str, start: Start, about: bytes = b"") -> Reader:
         flight = self._by_key.get((tenant_id, key))
         if flight:
             metrics.generation_readers.labels("follower").inc()
             return flight.attach(start)
-        log = Log(GenerationId(new_id("gen")), self._max_bytes)
+        log = Log(GenerationId(new_id("gen")), self._max_bytes, about)
         return self._lead(tenant_id, key, log, start)
 
     async def follow(
@@ -65,6 +65,13 @@ class MemoryGenerations:
             return self._lead(tenant_id, key, log, start, after)
         metrics.generation_readers.labels("follower").inc()
         return Reader(log, after, lambda _: None)
+
+    async def about(self, tenant_id: TenantId, generation_id: GenerationId) -> bytes:
+        flight = self._by_id.get((tenant_id, generation_id))
+        log = flight.log if flight else self._kept.get(tenant_id, generation_id)
+        if log is None:
+            raise NotFound("there is no such generation, or no longer")
+        return log.about
 
     async def close(self) -> None:
         for flight in [*self._by_id.values()]:

@@ -29,6 +29,16 @@ class Reader:
         self._closed = False
 
     @property
+    def is_behind(self) -> bool:
+        """Whether there is an event that can be read without waiting."""
+        log = self._log
+        return log.attempt == self.position.attempt and self.position.number < len(log.events)
+
+    async def over(self) -> None:
+        """Wait for the generation's end, and read nothing."""
+        await self._log.over()
+
+    @property
     def generation_id(self) -> GenerationId:
         return self._log.generation_id
 

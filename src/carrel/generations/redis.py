@@ -71,10 +71,11 @@ class RedisGenerations:
         """Exchange events with the other replicas until cancelled."""
         await self._flights.exchange.run()
 
-    async def join(self, tenant_id: TenantId, key: str, start: Start) -> Reader:
+    async def join(self, tenant_id: TenantId, key: str, start: Start, about: bytes = b"") -> Reader:
         flight = self._flights.by_key.get((tenant_id, key))
         if flight is None:
-            flight = self._new(tenant_id, key, GenerationId(new_id("gen")), self._claim)
+            log = Log(GenerationId(new_id("gen")), self._max_bytes, about)
+            flight = self._new(tenant_id, key, log, self._claim)
             self._flights.by_key[tenant_id, key] = flight
         return await _settled(flight, flight.attach(start))
 
@@ -90,17 +91,25 @@ class RedisGenerations:
             if log := self._kept.get(tenant_id, generation_id):
                 metrics.generation_readers.labels("follower").inc()
                 return Reader(log, after, lambda _: None)
-            flight = self._new(tenant_id, None, generation_id, self._find)
+            log = Log(generation_id, self._max_bytes)
+            flight = self._new(tenant_id, None, log, self._find)
             self._flights.by_id[tenant_id, generation_id] = flight
         return await _settled(flight, flight.attach(start, after))
+
+    async def about(self, tenant_id: TenantId, generation_id: GenerationId) -> bytes:
+        flight = self._flights.by_id.get((tenant_id, generation_id))
+        log = flight.log if flight else self._kept.get(tenant_id, generation_id)
+        if log and log.about:
+            return log.about
+        about = await self._logs.about(tenant_id, generation_id)
+        if about is None:
+            raise NotFound("there is no such generation, or no longer")
+        return about
 
     async def close(self) -> None:
         await self._flights.close()
 
-    def _new(
-        self, tenant_id: TenantId, key: str | None, generation_id: GenerationId, step: Step
-    ) -> SharedFlight:
-        log = Log(generation_id, self._max_bytes)
+    def _new(self, tenant_id: TenantId, key: str | None, log: Log, step: Step) -> SharedFlight:
         flight = SharedFlight(self._flights, tenant_id, key, log)
         self._flights.settle(flight, step)
         return flight

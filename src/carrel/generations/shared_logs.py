@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from carrel.domain.ids import GenerationId
+from carrel.domain.ids import GenerationId, TenantId
 from carrel.generations.events import End, Offset
 from carrel.generations.shared_flight import SharedFlight
 from carrel.redis.client import RedisClient, Run
@@ -81,8 +81,13 @@ class SharedLogs:
     async def claim(
         self, flight: SharedFlight, own: GenerationId, over: GenerationId | None
     ) -> GenerationId:
-        """The generation under way for the flight's key, but not *over*; *own*, if it leads now."""
-        what = self._run(_CLAIM, flight, flight.digest, over or "", generation_id=own)
+        """The generation under way for the flight's key, but not *over*; *own*, if it leads now.
+
+        What the flight's is about is kept with it from that moment on.
+        """
+        what = self._run(
+            _CLAIM, flight, flight.digest, over or "", flight.log.about, generation_id=own
+        )
         current = await self._client.run(*what)
         return GenerationId(bytes(current).decode())
 
@@ -98,9 +103,16 @@ class SharedLogs:
         flight.digest = bytes(answer[3]).decode()
         return Standing(answer[0], answer[1], bytes(answer[2]).decode())
 
+    async def about(self, tenant_id: TenantId, generation_id: GenerationId) -> bytes | None:
+        """What was kept with a generation; None: there is none."""
+        state = _state_key(tenant_id, generation_id)
+        attempt, about = await self._client.call("HMGET", state, "attempt", "about")
+        return None if attempt is None else bytes(about or b"")
+
     async def take(self, flight: SharedFlight) -> Taken | None:
         """Lead another attempt, if the last one's leader is gone; None: there is none to take."""
-        wish = (flight.digest, flight.newest, int(flight.can_lead), self._max_deaths)
+        can_lead, about = int(flight.can_lead), flight.log.about
+        wish = (flight.digest, flight.newest, can_lead, self._max_deaths, about)
         answer = await self._client.run(*self._run(_TAKE, flight, *wish))
         return Taken(answer[0] == 1, answer[1], bytes(answer[2]).decode()) if answer else None
 
@@ -175,14 +187,21 @@ def _log_key(flight: SharedFlight) -> str:
 
 def _keys(flight: SharedFlight, generation_id: GenerationId) -> list[str]:
     """State, log, readers; and which generation the flight's key is under way with."""
-    tenant = f"carrel:{{{flight.tenant_id}}}:"
-    generation = f"{tenant}generation:{generation_id}"
+    generation = _state_key(flight.tenant_id, generation_id)
     return [
         generation,
         f"{generation}:log",
         f"{generation}:readers",
-        f"{tenant}under_way:{flight.digest}",
+        f"{_prefix(flight.tenant_id)}under_way:{flight.digest}",
     ]
+
+
+def _state_key(tenant_id: TenantId, generation_id: GenerationId) -> str:
+    return f"{_prefix(tenant_id)}generation:{generation_id}"
+
+
+def _prefix(tenant_id: TenantId) -> str:
+    return f"carrel:{{{tenant_id}}}:"
 
 
 def _offset(name: bytes) -> Offset:

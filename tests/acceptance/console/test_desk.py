@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from tests.acceptance.console.browser import sign_in
 from tests.acceptance.console.stage import HANDBOOK, Api
 from tests.acceptance.console.upstream import Upstream
@@ -55,6 +55,39 @@ def test_an_answer_is_read_while_it_is_written(desk: Page, upstream: Upstream) -
     expect(figures).to_contain_text("100 in")
     expect(figures).to_contain_text("Cost")
     expect(figures).to_contain_text("miss")
+
+
+def test_an_answer_whose_connection_broke_is_read_on(
+    desk: Page, acme: Api, upstream: Upstream
+) -> None:
+    upstream.text = "Refunds are paid within 30 days [1]. " + "Word " * 20 + "end."
+    question = {"question": "How long until refunds are paid?", "stream": True, "cache": "bypass"}
+    head = {"authorization": f"Bearer {acme.key}"}
+    asked = desk.request.post(f"{acme.server.url}/v1/query", data=question, headers=head)
+    events = asked.text().split("\n\n")
+    first = {
+        "headers": {
+            "content-type": "text/event-stream",
+            "x-answer-id": asked.headers["x-answer-id"],
+        },
+        "body": "\n\n".join(events[:3]) + "\n\n",
+    }
+    desk.route("**/v1/query", lambda route: route.fulfill(**first))
+    tries: list[str | None] = []
+
+    def resume(route: Route) -> None:
+        tries.append(route.request.headers.get("last-event-id"))
+        if len(tries) == 1:
+            expect(desk.locator(".answer-text")).to_contain_text("The connection was lost.")
+            route.abort()
+        else:
+            route.continue_()
+
+    desk.route("**/v1/query/*/events", resume)
+    ask(desk)
+    answer = desk.locator(".answer-text")
+    expect(answer).to_have_text(re.compile(r"^Refunds are paid.*(Word ){20}end\.$"))
+    assert tries == [events[2].split("\n")[0].removeprefix("id: ")] * 2
 
 
 def test_a_citation_opens_its_passage_with_what_was_cited_marked(desk: Page, acme: Api) -> None:

@@ -5,6 +5,7 @@ from tests.isolation.predicates.caching import CACHING
 from tests.isolation.predicates.callers import CALLERS
 from tests.isolation.predicates.documents import DOCUMENTS
 from tests.isolation.predicates.erasure import ERASURE
+from tests.isolation.predicates.generations import GENERATIONS
 from tests.isolation.predicates.groups import GROUPS
 from tests.isolation.predicates.jobs import JOBS
 from tests.isolation.predicates.placement import PLACEMENT
@@ -22,4 +23,5 @@ MUTATIONS = (
     *CALLERS,
     *CACHING,
     *ASIDE,
+    *GENERATIONS,
 )

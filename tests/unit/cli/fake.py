@@ -38,6 +38,11 @@ class FakeCarrel:
     poison: str = "poison"
     # Frames that a stream sends after its deltas, in place of `done`.
     stream_end: bytes | None = None
+    # After how many of its events each stream is cut; the ids after which they were resumed.
+    resumes: bool = False
+    cuts: list[int] = field(default_factory=list)
+    last_event_ids: list[str] = field(default_factory=list)
+    streamed: dict[str, Any] = field(default_factory=dict)
     leaks: bool = False
     page_size: int = 2
     uploading: int = 0
@@ -188,6 +193,7 @@ def _application(fake: FakeCarrel) -> web.Application:
             web.get("/v1/documents/{id:.+}", routes.document),
             web.delete("/v1/documents/{id:.+}", routes.delete_document),
             web.post("/v1/query", routes.query),
+            web.get("/v1/query/ans_1/events", routes.resume),
             web.post("/v1/search", routes.search),
         ]
     )
@@ -361,15 +367,32 @@ class _Routes:
         answer = _answer(name, self._fake.answers.get((name, body["question"])))
         if not body["stream"]:
             return web.json_response(answer)
-        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        self._fake.streamed = answer
+        return await self._stream(request, answer, after=0, end=self._fake.stream_end)
+
+    async def resume(self, request: web.Request, _body: Any, _tenant: str) -> web.StreamResponse:
+        if not self._fake.resumes:
+            return refusal(404, "not_found")
+        last = request.headers.get("last-event-id", "")
+        self._fake.last_event_ids.append(last)
+        return await self._stream(request, self._fake.streamed, after=int(last) % 500_000, end=None)
+
+    async def _stream(
+        self, request: web.Request, answer: dict[str, Any], *, after: int, end: bytes | None
+    ) -> web.StreamResponse:
+        head = {"content-type": "text/event-stream", "x-answer-id": "ans_1"}
+        response = web.StreamResponse(headers=head)
         await response.prepare(request)
-        await response.write(_frame(1, "sources", {"sources": answer["sources"]}))
-        await response.write(b": heartbeat\n\n")
         half = len(answer["answer"]) // 2
-        for number, text in enumerate((answer["answer"][:half], answer["answer"][half:]), 2):
-            await response.write(_frame(number, "delta", {"text": text}))
-        end = self._fake.stream_end
-        await response.write(_frame(4, "done", answer) if end is None else end)
+        frames = [
+            _frame(1, "sources", {"id": "ans_1", "sources": answer["sources"]}),
+            _frame(2, "delta", {"text": answer["answer"][:half]}),
+            _frame(3, "delta", {"text": answer["answer"][half:]}),
+            _frame(4, "done", answer) if end is None else end,
+        ]
+        upto = self._fake.cuts.pop(0) if self._fake.cuts else len(frames)
+        for frame in frames[after:upto]:
+            await response.write(b": heartbeat\n\n" + frame)
         return response
 
 

@@ -1,13 +1,15 @@
 import asyncio
+import json
 from contextlib import aclosing
 
 import pytest
 from tests.unit.cli.fake import refusal
 
-from carrel.cli.client import BEGINS_AGAIN, Client
+from carrel.cli.client import Client
 from carrel.cli.exchange import follow
 from carrel.cli.failure import ApiError, Failure, Unreachable
-from carrel.cli.wire import Answer, Delta, Sources
+from carrel.cli.streaming import BEGINS_AGAIN, TRIES
+from carrel.cli.wire import Answer, Cut, Delta, Sources
 
 
 @pytest.fixture
@@ -74,6 +76,41 @@ async def test_an_answer_that_begins_again_says_so(client, fake):
     with pytest.raises(Unreachable, match="broke off"):  # for the fake says no more
         await follow(client, "How long?", pieces.append)
     assert pieces[-1] == BEGINS_AGAIN
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch):
+    monkeypatch.setattr("carrel.cli.streaming.FIRST_PAUSE_SECONDS", 0.001)
+
+
+async def test_a_stream_that_broke_is_read_on_after_its_last_event(client, fake):
+    fake.answers["acme", "How long?"] = "30 days"
+    fake.resumes = True
+    fake.cuts = [1, 2]  # after so many events
+    said, cuts = [], []
+    exchange = await follow(client, "How long?", said.append, lambda: cuts.append(len(said)))
+    assert "".join(said) == exchange.answer.answer == "30 days [1]."
+    assert cuts == [0, 1]
+    resumed = [(method, path) for method, path, _ in fake.requests[1:]]
+    assert resumed == [("GET", "/v1/query/ans_1/events")] * 2
+    assert fake.last_event_ids == ["1", "2"]
+
+
+async def test_a_server_that_shuts_down_has_its_stream_read_on(client, fake):
+    fake.answers["acme", "How long?"] = "30 days"
+    fake.resumes = True
+    error = {"error": {"message": "closing", "code": "unavailable"}, "resume": {}}
+    fake.stream_end = b"id: 500003\nevent: error\ndata: " + json.dumps(error).encode() + b"\n\n"
+    kinds = [type(each) async for each in client.stream("How long?")]
+    assert kinds == [Sources, Delta, Delta, Cut, Answer]
+
+
+async def test_a_stream_that_is_lost_for_good_is_tried_a_few_times(client, fake):
+    fake.resumes = True
+    fake.cuts = [1] * 100
+    with pytest.raises(Unreachable, match="broke off"):
+        await follow(client, "How long?", lambda _: None)
+    assert len(fake.requests) == 1 + TRIES
 
 
 async def test_events_of_a_kind_that_nobody_knows_yet_are_passed_over(client, fake):

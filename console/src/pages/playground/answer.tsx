@@ -36,6 +36,7 @@ export function AnswerView({ run, as, title }: { run: Run; as: string; title?: s
       {title && <h3>{title}</h3>}
       <div class="answer-text" aria-live="polite" aria-busy={!isOver(run)}>
         {run.text ? <Markdown text={run.text} mark={mark} /> : !isOver(run) && <p class="waiting">{run.sources.length ? "Writing" : "Searching"}</p>}
+        {run.isCut && !isOver(run) && <Note>The connection was lost. Reading the answer on.</Note>}
         {run.isStopped && <Note>Stopped. The tokens written so far are counted.</Note>}
         {run.answer?.finish_reason === "length" && <Note>The answer was cut at its longest, or at what the budget had left.</Note>}
         {run.answer?.finish_reason === "no_evidence" && <p class="faint">Nothing relevant was found, so no model was asked.</p>}

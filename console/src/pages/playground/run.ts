@@ -12,6 +12,8 @@ export interface Run {
   answer?: Answer;
   error?: ApiError;
   isStopped?: boolean;
+  /** The connection was lost, and the answer is being read on. */
+  isCut?: boolean;
   /** Milliseconds since the question was sent. */
   sourcesAfter?: number;
   textAfter?: number;
@@ -39,8 +41,9 @@ export async function follow(question: QueryBody, as: string | undefined, show: 
   show(run);
   const listener = {
     // They come once more, if the server that wrote for everyone was lost: the text begins again.
-    onSources: (sources: Source[]) => change({ sources, text: "", sourcesAfter: spent() }),
-    onText: (text: string) => change({ text: run.text + text, textAfter: run.textAfter ?? spent() }),
+    onSources: (sources: Source[]) => change({ sources, text: "", isCut: false, sourcesAfter: spent() }),
+    onText: (text: string) => change({ text: run.text + text, isCut: false, textAfter: run.textAfter ?? spent() }),
+    onCut: () => change({ isCut: true }),
   };
   try {
     const { answer, left } = await ask(question, as, listener, signal);

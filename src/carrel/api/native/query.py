@@ -1,8 +1,8 @@
 """Questions: `/v1/query` and `/v1/search`."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from typing import Annotated, Any
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Request
@@ -10,16 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 from starlette.types import Message
 
-from carrel.answering.events import Done, Event, Restart, Sources, events_of
 from carrel.answering.question import Question
 from carrel.answering.reuse import Lookup
 from carrel.api import shapes, wire
 from carrel.api.answering import ask, collect, following, log_content, stages_of
 from carrel.api.dependencies import MayAsk, MaySearch, TenantCaller, services_of
 from carrel.api.direct import Direct
-from carrel.api.errors import describe
 from carrel.api.event_stream import HEADERS as EVENT_STREAM
-from carrel.api.event_stream import EventStream, frame
+from carrel.api.event_stream import EventStream
+from carrel.api.native.answer_stream import AnswerStream, whole_stream
 from carrel.api.responses import Json
 from carrel.domain.answer import Answer, CacheUse
 from carrel.domain.errors import InvalidRequest
@@ -49,6 +48,7 @@ class QueryBody(BaseModel):
     model: str | None = None
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] = 512
     cache: CacheUse = "use"
+    on_disconnect: Literal["cancel", "detach"] = "cancel"
 
 
 class SearchBody(BaseModel):
@@ -72,8 +72,11 @@ async def query(body: QueryBody, request: Request, caller: MayAsk) -> Response:
     lookup: Lookup | None = request.scope["state"].get("lookup")
     found = await ask(services.pipeline, question, caller.ticket, stages_of(request), lookup)
     if body.stream:
-        return EventStream(_frames(following(found), request, caller, question.text))
-    answer = await collect(found)
+        answer_id, events = following(found)
+        log = partial(log_content, caller, question.text)
+        stream = AnswerStream(answer_id, events, request, done=log)
+        return EventStream(stream.frames(), stream.cut_off, answer_id=answer_id)
+    answer = await collect(found, request)
     log_content(caller, question.text, answer)
     return Json(wire.answer(answer))
 
@@ -100,16 +103,16 @@ def question_of(body: QueryBody, caller: TenantCaller, models: Sequence[str]) ->
         semantic_cache=caller.semantic_cache,
         isolation=caller.isolation,
         ticket=caller.ticket,
+        resumable=body.stream or body.on_disconnect == "detach",
+        detached=body.on_disconnect == "detach",
     )
 
 
 def whole_response(answer: Answer, *, stream: bool) -> list[Message]:
     """The response with an answer that is there already, sent at once."""
     if stream:
-        headers = EVENT_STREAM
-        content = b"".join(
-            _frame(event, number) for number, event in enumerate(events_of(answer), start=1)
-        )
+        headers = [*EVENT_STREAM, (b"x-answer-id", answer.id.encode())]
+        content = whole_stream(answer)
     else:
         headers = [(b"content-type", b"application/json")]
         content = orjson.dumps(wire.answer(answer))
@@ -139,34 +142,3 @@ def meaningful(text: str, param: str) -> str:
     if not is_text(stripped):
         raise InvalidRequest(f"{param} is not valid text", param=param)
     return stripped
-
-
-async def _frames(
-    events: AsyncGenerator[Event], request: Request, caller: TenantCaller, question: str
-) -> AsyncGenerator[bytes]:
-    number = 0
-    async with aclosing(events):
-        try:
-            async for event in events:
-                number += 1
-                if isinstance(event, Done):
-                    log_content(caller, question, event.answer)
-                yield _frame(event, number)
-        except Exception as error:  # noqa: BLE001 - the stream has begun: say it there
-            body = describe(error, request)
-            yield frame(orjson.dumps(body), event="error", number=number + 1)
-
-
-def _frame(event: Event, number: int) -> bytes:
-    name, data = _named(event)
-    return frame(orjson.dumps(data), event=name, number=number)
-
-
-def _named(event: Event) -> tuple[str, Any]:
-    if isinstance(event, Sources):
-        return "sources", {"sources": [wire.source(passage) for passage in event.passages]}
-    if isinstance(event, Restart):
-        return "restart", {}
-    if isinstance(event, Done):
-        return "done", wire.answer(event.answer)
-    return "delta", {"text": event.text}

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from carrel.answering.events import Done, Event, Restart, Sources
+from carrel.answering.events import Done, Placed, Restart, Sources
 from carrel.answering.question import Question
 from carrel.api import wire
 from carrel.api.answering import ask, collect, following, log_content, stages_of
@@ -99,13 +99,15 @@ async def chat(body: ChatBody, request: Request, caller: MayAsk) -> Response:
         semantic_cache=caller.semantic_cache,
         isolation=caller.isolation,
         ticket=caller.ticket,
+        resumable=body.stream,
     )
     found = await ask(services.pipeline, question, caller.ticket, stages_of(request))
     if body.stream:
+        answer_id, events = following(found)
         include_usage = body.stream_options is not None and body.stream_options.include_usage
-        frames = _frames(following(found), request, caller, text, include_usage=include_usage)
-        return EventStream(frames)
-    answer = await collect(found)
+        frames = _frames(events, request, caller, text, include_usage=include_usage)
+        return EventStream(frames, _error, answer_id=answer_id)
+    answer = await collect(found, request)
     log_content(caller, text, answer)
     return Json(_completion(answer))
 
@@ -152,7 +154,7 @@ def _extras(answer: Answer) -> dict[str, Any]:
 
 
 async def _frames(
-    events: AsyncGenerator[Event],
+    events: AsyncGenerator[Placed],
     request: Request,
     caller: TenantCaller,
     question: str,
@@ -162,7 +164,7 @@ async def _frames(
     chunks = _Chunks(request.state.request_id, request.app.state.services.pipeline.model)
     async with aclosing(events):
         try:
-            async for event in events:
+            async for event, _ in events:
                 if isinstance(event, Sources):
                     yield chunks.piece({"role": "assistant", "content": ""})
                 elif isinstance(event, Done):
@@ -175,8 +177,13 @@ async def _frames(
                 else:
                     yield chunks.piece({"content": event.text})
         except Exception as error:  # noqa: BLE001 - the stream has begun: say it there
-            yield frame(orjson.dumps(describe(error, request)))
-        yield frame(b"[DONE]")
+            yield _error(describe(error, request))
+        else:
+            yield frame(b"[DONE]")
+
+
+def _error(body: dict[str, Any]) -> bytes:
+    return frame(orjson.dumps(body)) + frame(b"[DONE]")
 
 
 class _Chunks:

@@ -5,7 +5,8 @@
 --   reader that asks, for how long leaders and readers live without a sign of life (ms), how
 --   long a log is kept (ms).
 -- The state: attempt, tries (attempts in a row that died), until (when the leader lapses),
---   written (how many events), key (the digest of its key), and, when it has ended, its end.
+--   written (how many events), key (the digest of its key), about (what it could be begun again
+--   by, where that was given), and, when it has ended, its end.
 local state, entries, readers, under_way = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local id, reader, lease, kept = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
