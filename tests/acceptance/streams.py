@@ -84,11 +84,21 @@ class Stream:
             yield fields["id"], fields["event"], json.loads(fields["data"])
 
 
+def close_all() -> None:
+    """Close what a test has left open, above all one that failed."""
+    while _responses:
+        _responses.pop().close()
+
+
+_responses: list[aiohttp.ClientResponse] = []
+
+
 async def _send(
     client: Client, method: str, path: str, headers: dict[str, str] | None = None, **content: Any
 ) -> aiohttp.ClientResponse:
     sent = {"authorization": f"Bearer {client.key}", **(headers or {})}
     response = await client.session.request(method, client.url + path, headers=sent, **content)
+    _responses.append(response)
     if response.status != 200:
         await response.read()
     return response

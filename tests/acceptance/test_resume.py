@@ -12,11 +12,17 @@ from bench.simulator.server import Simulator
 from tests import services
 from tests.acceptance.replica import beside
 from tests.acceptance.server import ADMIN_KEY, Client, Server, free_port, new_tenant, running
-from tests.acceptance.streams import Received, Stream
+from tests.acceptance.streams import Received, Stream, close_all
 
 TOKENS = 60
 QUESTION = "How long do refunds take?"
 POLICY = {"text": "Refunds take 30 days after the return.", "document_id": "policy"}
+
+
+@pytest.fixture(autouse=True)
+def tidy() -> Iterator[None]:
+    yield
+    close_all()
 
 
 @pytest.fixture(scope="module")
