@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from qdrant_client import AsyncQdrantClient
 
 from carrel.domain.errors import CarrelError
-from carrel.vectors.server.breaker import Breaker
-from carrel.vectors.server.failures import translated
+from carrel.remote.breaker import Breaker
+from carrel.vectors.server.failures import Unreachable, translated
 
 # Older servers ignore the condition of an upsert, without a word.
 CONDITIONAL_UPSERTS = (1, 16)
@@ -57,7 +57,7 @@ class Connection:
         Raises:
             Unavailable: the server does not answer, or did not when last it was asked.
         """
-        with self._breaker.watching():
+        with self._breaker.watching(Unreachable):
             async with translated(seconds):
                 yield self._client
 
