@@ -24,7 +24,7 @@ from carrel.caching.entry import Entry
 from carrel.domain.answer import Answer, TokenUsage
 from carrel.domain.errors import GenerationFailed
 from carrel.embedding.embedder import Embedder
-from carrel.generation.generator import Delta, Finish, GenerationRequest, Generator
+from carrel.generation.generator import Asking, Delta, Finish, GenerationRequest, Generator
 from carrel.telemetry import metrics
 from carrel.telemetry.stages import Stages
 from carrel.usage.journal import Opened
@@ -64,14 +64,19 @@ class Pipeline:
 
     @property
     def model(self) -> str:
-        """The model that writes the answers."""
+        """The model that is asked first."""
         return self._generator.model
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All models that may write answers."""
+        return self._generator.models
 
     def tokens_at_most(self, question: Question) -> int:
         """An estimate of the tokens that an answer takes, before anything is retrieved."""
         asked = self._count_tokens(question.text)
         asked += sum(self._count_tokens(each.content) for each in question.history)
-        if self._prices.of(self._generator.model) == NOTHING:
+        if self._prices.dearest(self._writers(question)) == NOTHING:
             return asked
         return asked + question.top_k * self._passage_tokens + question.max_tokens
 
@@ -200,7 +205,7 @@ class Pipeline:
     async def _write(
         self, question: Question, evidence: Evidence, stages: Stages
     ) -> AsyncGenerator[Event]:
-        draft = Draft(self._generator.model, evidence)
+        draft = Draft(question.model or self._generator.model, evidence)
         try:
             if not draft.retrieval.relevant:
                 draft.refuse()
@@ -226,6 +231,7 @@ class Pipeline:
             question=question.text,
             passages=draft.sources,
             max_tokens=question.max_tokens,
+            model=question.model,
             history=recent(question.history, self._evidence.context_tokens // 4),
             standalone=draft.standalone.text,
         )
@@ -236,8 +242,8 @@ class Pipeline:
                 affordable = await affordable_tokens(
                     question.ticket,
                     self._prices,
-                    self._generator.model,
-                    prompt_tokens=prompt_tokens,
+                    self._writers(question),
+                    prompt_tokens=prompt_tokens * self._generator.prompts_at_most,
                     max_tokens=question.max_tokens,
                 )
             request = replace(request, max_tokens=affordable)
@@ -248,6 +254,9 @@ class Pipeline:
                 async for part in parts:
                     if isinstance(part, Finish):
                         draft.end(part)
+                    elif isinstance(part, Asking):
+                        draft.ask_another(part)
+                        entry = self._ledger.open(self._opened(question, draft, request.max_tokens))
                     else:
                         stages.mark("first_token")
                         entry.wrote(part.text)
@@ -255,6 +264,10 @@ class Pipeline:
                             yield Delta(shown)
             if shown := draft.write_rest():
                 yield Delta(shown)
+
+    def _writers(self, question: Question) -> tuple[str, ...]:
+        """The models that may answer *question*."""
+        return (question.model,) if question.model else self._generator.models
 
     def _opened(self, question: Question, draft: Draft, max_tokens: int) -> Opened:
         return Opened(
@@ -264,7 +277,7 @@ class Pipeline:
             at=draft.at,
             route=question.route,
             model=draft.model,
-            prompt_tokens=draft.prompt_tokens,
+            prompt_tokens=draft.prompt_tokens * (1 + len(draft.lost)),
             max_tokens=max_tokens,
             embedding_tokens=draft.retrieval.embedding_tokens,
             price=self._prices.of(draft.model),

@@ -51,6 +51,11 @@ class Breaker:
         return self._failures >= FAILURES
 
     @property
+    def said(self) -> str:
+        """What the last caller who failed was told."""
+        return self._said
+
+    @property
     def seconds_to_probe(self) -> float:
         """Until a probe is let through; 0 while closed."""
         return max(0.0, self._next_try - self._clock()) if self.is_open else 0.0

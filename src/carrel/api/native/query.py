@@ -74,6 +74,7 @@ async def query(body: QueryBody, request: Request, caller: MayAsk) -> Response:
         text=meaningful(body.question, "question"),
         top_k=body.top_k,
         max_tokens=body.max_tokens,
+        model=services.model_named(body.model),
         where=parse_filter(body.filter),
         cache=body.cache,
         semantic_cache=caller.semantic_cache,
