@@ -29,6 +29,8 @@ from carrel.generations.generations import Generations
 from carrel.generations.memory import MemoryGenerations
 from carrel.ingestion.originals.folder import FolderOriginals
 from carrel.ingestion.originals.store import Originals
+from carrel.limits.adaptive import AdaptiveLimit
+from carrel.limits.door import Door
 from carrel.limits.gate import Gate
 from carrel.limits.memory import MemoryMeter
 from carrel.llm_settings import LlmSettings, UpstreamSettings
@@ -304,6 +306,14 @@ def _open_member(
         probe_seconds=first_token_seconds + PROBE_MARGIN_SECONDS,
     )
     return Member(upstream, terms, standings)
+
+
+def open_door(settings: Settings, generator: Generator) -> Door:
+    """How many answers may be made at once: not more than the upstreams write."""
+    chosen = settings.overload
+    most = min(chosen.max_streams, getattr(generator, "capacity", chosen.max_streams))
+    adaptive = AdaptiveLimit(most, slow_seconds=chosen.slow_seconds) if chosen.adaptive else None
+    return Door(most, share=chosen.tenant_share, adaptive=adaptive)
 
 
 def open_conversations(

@@ -22,9 +22,10 @@ from carrel.answering.similar import Near, SimilarAnswers
 from carrel.answering.spending import affordable_tokens
 from carrel.caching.entry import Entry
 from carrel.domain.answer import Answer, TokenUsage
-from carrel.domain.errors import GenerationFailed
+from carrel.domain.errors import GenerationFailed, Unavailable
 from carrel.embedding.embedder import Embedder
 from carrel.generation.generator import Asking, Delta, Finish, GenerationRequest, Generator
+from carrel.limits.door import Door, Slot
 from carrel.telemetry import metrics
 from carrel.telemetry.stages import Stages
 from carrel.usage.journal import Opened
@@ -50,6 +51,7 @@ class Pipeline:
         prices: Prices,
         ledger: Ledger,
         passage_tokens: int,
+        door: Door,
     ) -> None:
         self._reuse = reuse
         self._similar = similar
@@ -60,6 +62,7 @@ class Pipeline:
         self._prices = prices
         self._ledger = ledger
         self._passage_tokens = passage_tokens
+        self._door = door
         self._count_tokens = lru_cache(REMEMBERED_COUNTS)(embedder.count_tokens)
 
     @property
@@ -90,6 +93,17 @@ class Pipeline:
             return None
         with stages.time("cache"):
             return await self._reuse.look_up(question)
+
+    def check_room(self, question: Question, lookup: Lookup | None) -> None:
+        """See, before anything is done for *question*, that there is a place for its answer.
+
+        None is needed where it is kept, and may hold, or where others read it here already.
+
+        Raises:
+            Unavailable: there is none.
+        """
+        if lookup is None or not (lookup.entry or self._is_read(question, lookup)):
+            self._door.check(question.tenant_id)
 
     async def answer(
         self, question: Question, stages: Stages, lookup: Lookup | None = None
@@ -123,6 +137,17 @@ class Pipeline:
                 for event in events_of(given):
                     yield event
                 return
+        with self._door.slot(question.tenant_id) as slot:
+            if lookup is None or lookup.entry is None:
+                await _take(slot, question)
+            # One that is kept, and may hold, takes a place only if it has to be written again.
+            async with aclosing(self._make(question, stages, lookup, slot)) as events:
+                async for event in events:
+                    yield event
+
+    async def _make(
+        self, question: Question, stages: Stages, lookup: Lookup | None, slot: Slot
+    ) -> AsyncGenerator[Event]:
         looking = self._similar.look(question, lookup) if self._similar else None
         try:
             version = lookup.corpus_version if lookup else None
@@ -137,7 +162,8 @@ class Pipeline:
             for event in events_of(given):
                 yield event
             return
-        parts = self._write(question, evidence, stages)
+        await _take(slot, question)
+        parts = self._write(question, evidence, stages, slot)
         async with aclosing(parts):
             async for part in parts:
                 if isinstance(part, Done):
@@ -203,7 +229,7 @@ class Pipeline:
         return answer
 
     async def _write(
-        self, question: Question, evidence: Evidence, stages: Stages
+        self, question: Question, evidence: Evidence, stages: Stages, slot: Slot
     ) -> AsyncGenerator[Event]:
         draft = Draft(question.model or self._generator.model, evidence)
         try:
@@ -213,7 +239,7 @@ class Pipeline:
                 yield Delta(draft.text)
             else:
                 yield Sources(draft.sources)
-                async with aclosing(self._generate(question, draft, stages)) as deltas:
+                async with aclosing(self._generate(question, draft, stages, slot)) as deltas:
                     async for delta in deltas:
                         yield delta
             draft.complete = True
@@ -225,7 +251,7 @@ class Pipeline:
         yield Done(draft.finish(usage))
 
     async def _generate(
-        self, question: Question, draft: Draft, stages: Stages
+        self, question: Question, draft: Draft, stages: Stages, slot: Slot
     ) -> AsyncGenerator[Delta]:
         request = GenerationRequest(
             question=question.text,
@@ -259,11 +285,16 @@ class Pipeline:
                         entry = self._ledger.open(self._opened(question, draft, request.max_tokens))
                     else:
                         stages.mark("first_token")
+                        slot.began()
                         entry.wrote(part.text)
                         if shown := draft.write(part.text):
                             yield Delta(shown)
             if shown := draft.write_rest():
                 yield Delta(shown)
+
+    def _is_read(self, question: Question, lookup: Lookup) -> bool:
+        shared = self._shared if question.cache == "use" else None
+        return shared is not None and shared.is_read(question.tenant_id, lookup.name)
 
     def _writers(self, question: Question) -> tuple[str, ...]:
         """The models that may answer *question*."""
@@ -298,6 +329,16 @@ class Pipeline:
         )
         await settle(question, outcome, self._ledger, stages)
         return usage
+
+
+async def _take(slot: Slot, question: Question) -> None:
+    """Raises `Unavailable`: there is no place, and no tokens are charged for the question."""
+    try:
+        slot.take()
+    except Unavailable:
+        if question.ticket is not None:
+            await question.ticket.finish(tokens=0)
+        raise
 
 
 def _with_tokens(evidence: Evidence, near: Near | None) -> Evidence:

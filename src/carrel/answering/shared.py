@@ -4,6 +4,7 @@ What the leader's question sets in motion is a generation, which goes on while a
 it, whoever asked first. Its leader pays; those who follow are given the answer for nothing.
 """
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -22,6 +23,7 @@ from carrel.domain.errors import (
     RateLimited,
     Unavailable,
 )
+from carrel.domain.ids import TenantId
 from carrel.generation.generator import Delta
 from carrel.generations.errors import Failed, Unfinished
 from carrel.generations.events import Event as Written
@@ -55,6 +57,11 @@ class SharedAnswers:
         self._generations = generations
         self._ledger = ledger
         self._model = model
+        self._read_here: Counter[tuple[TenantId, str]] = Counter()
+
+    def is_read(self, tenant_id: TenantId, name: str) -> bool:
+        """Whether the answer called *name* is being read in this process: one more is free."""
+        return (tenant_id, name) in self._read_here
 
     async def events(
         self, question: Question, name: str, produce: Produce, stages: Stages
@@ -68,15 +75,22 @@ class SharedAnswers:
             Unavailable, GenerationFailed, BudgetExhausted: as `produce` does.
         """
         leading = _Leading(question, produce)
-        while True:
-            reading = self._read(question, name, leading, stages)
-            try:
-                async with aclosing(reading):
-                    async for event in reading:
-                        yield event
-            except _LeadersOwnFault:
-                continue  # which is none of ours: ask again
-            return
+        place = question.tenant_id, name
+        self._read_here[place] += 1
+        try:
+            while True:
+                reading = self._read(question, name, leading, stages)
+                try:
+                    async with aclosing(reading):
+                        async for event in reading:
+                            yield event
+                except _LeadersOwnFault:
+                    continue  # which is none of ours: ask again
+                return
+        finally:
+            self._read_here[place] -= 1
+            if not self._read_here[place]:
+                del self._read_here[place]
 
     async def _read(
         self, question: Question, name: str, leading: "_Leading", stages: Stages

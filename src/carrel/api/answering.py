@@ -32,6 +32,7 @@ async def ask(
     if lookup and lookup.entry and lookup.holds:
         await ticket.admit()
         return await pipeline.give_again(question, lookup.entry, stages)
+    pipeline.check_room(question, lookup)
     await ticket.admit(pipeline.tokens_at_most(question))
     return await _started(pipeline.answer(question, stages, lookup))
 

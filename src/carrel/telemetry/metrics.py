@@ -64,6 +64,17 @@ generation_takeovers = Counter(
 generations_cancelled = Counter(
     "carrel_generations_cancelled_total", "Generations cut here because nobody read them any more."
 )
+answers_under_way = Gauge(
+    "carrel_answers_under_way", "Answers being made now: searched for, or written."
+)
+answer_limit = Gauge(
+    "carrel_answer_limit", "How many answers may be made at once; falls when first tokens are late."
+)
+overload_refusals = Counter(
+    "carrel_overload_refusals_total",
+    "Questions refused because there was no place: full, or share (the tenant had its own).",
+    ("why",),
+)
 upstream_attempts = Counter(
     "carrel_upstream_attempts_total",
     "Requests to an upstream by how they ended: ok, left (by the reader), or a reason.",
