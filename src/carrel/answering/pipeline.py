@@ -10,25 +10,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from carrel.answering.conversation import recent
-from carrel.answering.draft import Draft
-from carrel.answering.events import Done, Event, Sources, events_of
+from carrel.answering.events import Done, Event, events_of
 from carrel.answering.evidence import Evidence, EvidenceFinder
 from carrel.answering.question import Question
 from carrel.answering.reuse import Lookup, Reuse, served_again
 from carrel.answering.settling import Outcome, settle, with_embedding
 from carrel.answering.shared import SharedAnswers
 from carrel.answering.similar import Near, SimilarAnswers
-from carrel.answering.spending import affordable_tokens
+from carrel.answering.writing import Writing
 from carrel.caching.entry import Entry
 from carrel.domain.answer import Answer, TokenUsage
-from carrel.domain.errors import GenerationFailed, Unavailable
+from carrel.domain.errors import Unavailable
 from carrel.embedding.embedder import Embedder
-from carrel.generation.generator import Asking, Delta, Finish, GenerationRequest, Generator
+from carrel.generation.generator import Generator
 from carrel.limits.door import Door, Slot
-from carrel.telemetry import metrics
 from carrel.telemetry.stages import Stages
-from carrel.usage.journal import Opened
 from carrel.usage.ledger import Ledger
 from carrel.usage.prices import NOTHING, Prices
 
@@ -58,11 +54,17 @@ class Pipeline:
         self._shared = shared
         self._evidence = evidence
         self._generator = generator
-        self._embedder = embedder
         self._prices = prices
         self._ledger = ledger
         self._passage_tokens = passage_tokens
         self._door = door
+        self._writing = Writing(
+            generator,
+            embedder=embedder,
+            prices=prices,
+            ledger=ledger,
+            context_tokens=evidence.context_tokens,
+        )
         self._count_tokens = lru_cache(REMEMBERED_COUNTS)(embedder.count_tokens)
 
     @property
@@ -79,7 +81,7 @@ class Pipeline:
         """An estimate of the tokens that an answer takes, before anything is retrieved."""
         asked = self._count_tokens(question.text)
         asked += sum(self._count_tokens(each.content) for each in question.history)
-        if self._prices.dearest(self._writers(question)) == NOTHING:
+        if self._prices.dearest(self._writing.models_for(question)) == NOTHING:
             return asked
         return asked + question.top_k * self._passage_tokens + question.max_tokens
 
@@ -163,7 +165,7 @@ class Pipeline:
                 yield event
             return
         await _take(slot, question)
-        parts = self._write(question, evidence, stages, slot)
+        parts = self._writing.write(question, evidence, stages, slot)
         async with aclosing(parts):
             async for part in parts:
                 if isinstance(part, Done):
@@ -228,107 +230,9 @@ class Pipeline:
         await settle(question, outcome, self._ledger, stages)
         return answer
 
-    async def _write(
-        self, question: Question, evidence: Evidence, stages: Stages, slot: Slot
-    ) -> AsyncGenerator[Event]:
-        draft = Draft(question.model or self._generator.model, evidence)
-        try:
-            if not draft.retrieval.relevant:
-                draft.refuse()
-                yield Sources(())
-                yield Delta(draft.text)
-            else:
-                yield Sources(draft.sources)
-                async with aclosing(self._generate(question, draft, stages, slot)) as deltas:
-                    async for delta in deltas:
-                        yield delta
-            draft.complete = True
-        except GenerationFailed as error:
-            draft.failed(error)
-            raise
-        finally:
-            usage = await self._settle(question, draft, stages)
-        yield Done(draft.finish(usage))
-
-    async def _generate(
-        self, question: Question, draft: Draft, stages: Stages, slot: Slot
-    ) -> AsyncGenerator[Delta]:
-        request = GenerationRequest(
-            question=question.text,
-            passages=draft.sources,
-            max_tokens=question.max_tokens,
-            model=question.model,
-            history=recent(question.history, self._evidence.context_tokens // 4),
-            standalone=draft.standalone.text,
-        )
-        prompt_tokens = self._generator.prompt_tokens(request)
-        draft.at = datetime.now(UTC)
-        if question.ticket is not None:
-            with stages.time("reserve"):
-                affordable = await affordable_tokens(
-                    question.ticket,
-                    self._prices,
-                    self._writers(question),
-                    prompt_tokens=prompt_tokens * self._generator.prompts_at_most,
-                    max_tokens=question.max_tokens,
-                )
-            request = replace(request, max_tokens=affordable)
-        draft.ask(prompt_tokens)
-        entry = self._ledger.open(self._opened(question, draft, request.max_tokens))
-        with stages.time("generate"):
-            async with aclosing(self._generator.generate(request)) as parts:
-                async for part in parts:
-                    if isinstance(part, Finish):
-                        draft.end(part)
-                    elif isinstance(part, Asking):
-                        draft.ask_another(part)
-                        entry = self._ledger.open(self._opened(question, draft, request.max_tokens))
-                    else:
-                        stages.mark("first_token")
-                        slot.began()
-                        entry.wrote(part.text)
-                        if shown := draft.write(part.text):
-                            yield Delta(shown)
-            if shown := draft.write_rest():
-                yield Delta(shown)
-
     def _is_read(self, question: Question, lookup: Lookup) -> bool:
         shared = self._shared if question.cache == "use" else None
         return shared is not None and shared.is_read(question.tenant_id, lookup.name)
-
-    def _writers(self, question: Question) -> tuple[str, ...]:
-        """The models that may answer *question*."""
-        return (question.model,) if question.model else self._generator.models
-
-    def _opened(self, question: Question, draft: Draft, max_tokens: int) -> Opened:
-        return Opened(
-            request_id=question.request_id,
-            tenant_id=question.tenant_id,
-            key_id=question.key_id,
-            at=draft.at,
-            route=question.route,
-            model=draft.model,
-            prompt_tokens=draft.prompt_tokens * (1 + len(draft.lost)),
-            max_tokens=max_tokens,
-            embedding_tokens=draft.retrieval.embedding_tokens,
-            price=self._prices.of(draft.model),
-        )
-
-    async def _settle(self, question: Question, draft: Draft, stages: Stages) -> TokenUsage:
-        metrics.checked_out.labels("links").inc(draft.checks.links)
-        metrics.checked_out.labels("marks").inc(draft.checks.marks)
-        usage = draft.usage(self._embedder, self._prices)
-        usage = with_embedding(usage, draft.retrieval, self._prices)
-        outcome = Outcome(
-            at=draft.at,
-            model=draft.model,
-            cache_status="miss",
-            finish_reason=draft.finish_reason,
-            complete=draft.complete,
-            usage=usage,
-        )
-        await settle(question, outcome, self._ledger, stages)
-        return usage
 
 
 async def _take(slot: Slot, question: Question) -> None:
