@@ -1,5 +1,6 @@
 """All benches, each one entry: its name, what it measures, how, and the goals of its figures."""
 
+from bench import overload
 from bench.caching import hit
 from bench.generations import cost as generations
 from bench.measure import AtLeast, AtMost, Bench
@@ -53,6 +54,18 @@ BENCHES = (
         {
             "in Redis against bare, 32 clients": AtLeast(0.7),
             "in memory against bare, 32 clients": AtLeast(0.9),
+        },
+    ),
+    Bench(
+        "overload",
+        "more questions than the model can answer; a quiet tenant beside a greedy one",
+        overload.measure,
+        {
+            "goodput at 2x against peak": AtLeast(0.9),
+            "goodput at 5x against peak": AtLeast(0.9),
+            "refusal at 5x, p50": AtMost(overload.REFUSED_MS),
+            "quiet tenant's p99, beside / alone": AtMost(2),
+            "quiet tenant's share refused": AtMost(0.01),
         },
     ),
     Bench(

@@ -9,7 +9,6 @@ threshold of Choudhury and Hahne, IEEE/ACM Transactions on Networking 6, 1998.)
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Literal, Self
 
@@ -26,7 +25,9 @@ _SAID = {
 
 
 class Door:
-    """At most *most* at once, or what *adaptive* allows; *share*: of a tenant, for each free place.
+    """At most *most* at once, and so many without a first token as *adaptive* allows.
+
+    *share*: how many places a tenant may have for each that is free.
 
     A tenant that holds less than an equal share is let in as long as *most* is not reached.
     """
@@ -42,8 +43,11 @@ class Door:
 
     @property
     def limit(self) -> int:
-        """How many are let in now."""
-        return self._adaptive.limit if self._adaptive else self._most
+        """How many may be inside now."""
+        if self._adaptive is None:
+            return self._most
+        writing = self._inside - len(self._waiting)
+        return min(self._most, writing + self._adaptive.limit)
 
     def check(self, tenant_id: TenantId) -> None:
         """See that there is a place for *tenant_id*.
@@ -52,7 +56,7 @@ class Door:
             Unavailable: there is none.
         """
         if self._adaptive:
-            self._adaptive.update(self._inside, self._waiting_since)
+            self._adaptive.update(self._waiting.values())
             metrics.answer_limit.set(self.limit)
         if why := self._obstacle(tenant_id):
             metrics.overload_refusals.labels(why).inc()
@@ -93,9 +97,6 @@ class Door:
         if free <= 0:
             return "full"
         return None if held < self._share * free else "share"
-
-    def _waiting_since(self) -> Iterator[float]:
-        return iter(self._waiting.values())
 
     def _count(self, change: int) -> None:
         self._inside += change
