@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import numpy as np
 import orjson
-from bench.measure import Figure, Run
+from bench.measure import AtLeast, AtMost, Figure, Run
 from bench.micro import text
 from bench.micro.latency import quantile_ms
 from bench.micro.served import Served, load, served
@@ -30,7 +31,23 @@ CAPACITY = PLACES / (TTFT_MS / 1000 + TOKENS / TOKENS_PER_SECOND)  # answers a s
 LOADS = (1, 2, 5)
 QUIET_EVERY_SECONDS = 1.5
 GREEDY = 50  # times as many questions as the quiet tenant's
-REFUSED_MS = 10
+GOALS = {
+    "goodput at 2x against peak": AtLeast(0.9),
+    "goodput at 5x against peak": AtLeast(0.9),
+    "refusal, in the server, p50": AtMost(10),
+    "quiet tenant's p99, beside / alone": AtMost(2),
+    "quiet tenant's share refused": AtMost(0.01),
+}
+SETUPS = {
+    "adaptive": {"CARREL_LLM__MAX_CONNECTIONS": "4096"},
+    "capacity set": {"CARREL_LLM__MAX_CONNECTIONS": str(PLACES)},
+    "no limits": {
+        "CARREL_LLM__MAX_CONNECTIONS": "4096",
+        "CARREL_OVERLOAD__ADAPTIVE": "false",
+        "CARREL_OVERLOAD__MAX_STREAMS": "4096",
+        "CARREL_OVERLOAD__TENANT_SHARE": "1000000",
+    },
+}
 
 
 @dataclass(slots=True)
@@ -47,7 +64,9 @@ async def measure(run: Run) -> list[Figure]:
     """Goodput at 1, 2 and 5 times what the model can answer; a quiet tenant beside a greedy one."""
     seconds = 15 if run.quick else 60
     figures: list[Figure] = []
-    for adaptive in ("true", "false"):
+    for name, settings in SETUPS.items():
+        if run.quick and name == "no limits":
+            continue
         async with (
             simulator(
                 ttft_ms=TTFT_MS,
@@ -56,24 +75,19 @@ async def measure(run: Run) -> list[Figure]:
                 places=PLACES,
             ) as base_url,
             served(
-                run.folder / adaptive,
+                run.folder / name,
                 {
                     "CARREL_LLM__BASE_URL": base_url,
                     "CARREL_LLM__MODEL": MODEL,
-                    "CARREL_LLM__MAX_CONNECTIONS": "4096",
-                    "CARREL_LOG__LEVEL": "warning",
-                    "CARREL_OVERLOAD__ADAPTIVE": adaptive,
-                    # Without it, nothing holds but what the operating system does.
-                    "CARREL_OVERLOAD__MAX_STREAMS": "512" if adaptive == "true" else "4096",
-                    "CARREL_OVERLOAD__TENANT_SHARE": "4" if adaptive == "true" else "1000000",
+                    "CARREL_LOG__FORMAT": "json",
+                    **settings,
                 },
             ) as it,
         ):
-            run.say(f"adaptive: {adaptive}")
+            run.say(name)
             await load(it.tenant, (text.document(n) for n in range(DOCUMENTS)))
-            suffix = "" if adaptive == "true" else ", no limits"
-            figures += await _loads(run, it, seconds, suffix)
-            figures += await _beside(run, it, seconds, suffix)
+            figures += await _loads(run, it, seconds, f", {name}")
+            figures += await _beside(run, it, seconds, f", {name}")
     return figures
 
 
@@ -97,6 +111,11 @@ async def _loads(run: Run, it: Served, seconds: float, suffix: str) -> list[Figu
                 value = quantile_ms(seen.refused, share)
                 figures.append(Figure(f"refusal at {times}x, {name}{suffix}", value, "ms"))
         await asyncio.sleep(5)
+    log = (it.server.data_dir.parent / "server.log").read_text()
+    if in_server := [each for line in log.splitlines() if (each := _refused_ms(line))]:
+        note = f"{len(in_server)}: p99 {np.quantile(in_server, 0.99):.1f} ms"
+        name = f"refusal, in the server, p50{suffix}"
+        figures.append(Figure(name, float(np.median(in_server)), "ms", note))
     peak = max(rates.values())
     figures += [
         Figure(f"goodput at {times}x against peak{suffix}", rates[times] / peak, "")
@@ -140,6 +159,12 @@ async def _offered(
             await asyncio.sleep(began + due - loop.time())
             group.create_task(_one(tenant, seen))
     return seen
+
+
+def _refused_ms(line: str) -> float | None:
+    if '"status": 503' not in line and '"status":503' not in line:
+        return None
+    return float(orjson.loads(line)["ms"])
 
 
 def _one(tenant: Client, seen: Seen) -> Coroutine[Any, Any, None]:
