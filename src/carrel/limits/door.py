@@ -18,36 +18,58 @@ from carrel.limits.adaptive import AdaptiveLimit
 from carrel.telemetry import metrics
 
 LONGEST_RETRY_AFTER_SECONDS = 3
+
+Why = Literal["full", "share"]
 _SAID = {
     "full": "the server is writing as many answers as it can: try again in {} s",
     "share": "the server is busy, and this tenant has its share of it: try again in {} s",
 }
 
 
+class _Room:
+    """Places of one kind, counted by tenant; *share*: how many one may have for each free one."""
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._held: Counter[TenantId] = Counter()
+        self.total = 0
+
+    def take(self, tenant_id: TenantId) -> None:
+        self._held[tenant_id] += 1
+        self.total += 1
+
+    def leave(self, tenant_id: TenantId) -> None:
+        self._held[tenant_id] -= 1
+        if not self._held[tenant_id]:
+            del self._held[tenant_id]
+        self.total -= 1
+
+    def obstacle(self, tenant_id: TenantId, limit: int) -> Why | None:
+        """What keeps *tenant_id* from one more of *limit* places."""
+        held = self._held.get(tenant_id, 0)
+        tenants = len(self._held) + (not held)
+        if held < limit / (tenants + 1):
+            return None
+        free = limit - self.total
+        if free <= 0:
+            return "full"
+        return None if held < self._share * free else "share"
+
+
 class Door:
     """At most *most* at once, and so many without a first token as *adaptive* allows.
 
-    *share*: how many places a tenant may have for each that is free.
-
-    A tenant that holds less than an equal share is let in as long as *most* is not reached.
+    *share*: how many places a tenant may have for each that is free. A tenant that has less
+    than an equal share is let in as long as *most* is not reached.
     """
 
     def __init__(self, most: int, *, share: float, adaptive: AdaptiveLimit | None = None) -> None:
         self._most = most
-        self._share = share
         self._adaptive = adaptive
-        self._held: Counter[TenantId] = Counter()
-        self._inside = 0
-        self._waiting: dict[Slot, float] = {}
+        self._inside = _Room(share)
+        self._waiting = _Room(share)
+        self._since: dict[Slot, float] = {}
         metrics.answer_limit.set(most)
-
-    @property
-    def limit(self) -> int:
-        """How many may be inside now."""
-        if self._adaptive is None:
-            return self._most
-        writing = self._inside - len(self._waiting)
-        return min(self._most, writing + self._adaptive.limit)
 
     def check(self, tenant_id: TenantId) -> None:
         """See that there is a place for *tenant_id*.
@@ -55,9 +77,6 @@ class Door:
         Raises:
             Unavailable: there is none.
         """
-        if self._adaptive:
-            self._adaptive.update(self._waiting.values())
-            metrics.answer_limit.set(self.limit)
         if why := self._obstacle(tenant_id):
             metrics.overload_refusals.labels(why).inc()
             # Not all at the same time again.
@@ -70,37 +89,37 @@ class Door:
 
     def enter(self, slot: "Slot") -> None:
         self.check(slot.tenant_id)
-        self._held[slot.tenant_id] += 1
-        self._waiting[slot] = time.monotonic()
-        self._count(+1)
+        self._inside.take(slot.tenant_id)
+        self._waiting.take(slot.tenant_id)
+        self._since[slot] = time.monotonic()
+        metrics.answers_under_way.set(self._inside.total)
 
     def began(self, slot: "Slot") -> None:
-        started = self._waiting.pop(slot, None)
-        if started is not None and self._adaptive:
-            self._adaptive.sample(time.monotonic() - started)
+        if (since := self._no_longer_waits(slot)) and self._adaptive:
+            self._adaptive.sample(time.monotonic() - since)
 
     def leave(self, slot: "Slot") -> None:
-        self._waiting.pop(slot, None)
-        self._held[slot.tenant_id] -= 1
-        if not self._held[slot.tenant_id]:
-            del self._held[slot.tenant_id]
-        self._count(-1)
+        self._no_longer_waits(slot)
+        self._inside.leave(slot.tenant_id)
+        metrics.answers_under_way.set(self._inside.total)
 
-    def _obstacle(self, tenant_id: TenantId) -> Literal["full", "share"] | None:
-        if self._inside >= self._most:
+    def _obstacle(self, tenant_id: TenantId) -> Why | None:
+        if self._inside.total >= self._most:
             return "full"
-        held = self._held.get(tenant_id, 0)
-        tenants = len(self._held) + (not held)
-        if held < self.limit / (tenants + 1):
-            return None
-        free = self.limit - self._inside
-        if free <= 0:
-            return "full"
-        return None if held < self._share * free else "share"
+        why = self._inside.obstacle(tenant_id, self._most)
+        if self._adaptive is None:
+            return why
+        self._adaptive.update(self._since.values())
+        waiting = self._adaptive.limit
+        writing = self._inside.total - self._waiting.total
+        metrics.answer_limit.set(min(self._most, writing + waiting))
+        return why or self._waiting.obstacle(tenant_id, waiting)
 
-    def _count(self, change: int) -> None:
-        self._inside += change
-        metrics.answers_under_way.set(self._inside)
+    def _no_longer_waits(self, slot: "Slot") -> float | None:
+        since = self._since.pop(slot, None)
+        if since is not None:
+            self._waiting.leave(slot.tenant_id)
+        return since
 
 
 class Slot:

@@ -83,3 +83,15 @@ def test_a_limit_that_fell_does_not_keep_a_quiet_tenant_out() -> None:
     adaptive._limit = 20.0
     assert not house.enter(GREEDY)
     assert house.fill(QUIET, 5) == 5
+
+
+def test_answers_being_written_are_not_among_those_that_wait() -> None:
+    adaptive = AdaptiveLimit(100, slow_seconds=1)
+    house = House(Door(100, share=4, adaptive=adaptive))
+    for _ in range(60):
+        slot = house.door.slot(GREEDY)
+        slot.take()
+        slot.began()
+        house.inside.push(slot)
+    adaptive._limit = 10.0
+    assert house.fill(GREEDY) == 8
