@@ -1,5 +1,6 @@
 """All benches, each one entry: its name, what it measures, how, and the goals of its figures."""
 
+from bench import overload
 from bench.caching import hit
 from bench.generations import coalescing
 from bench.generations import cost as generations
@@ -54,6 +55,16 @@ BENCHES = (
         {
             "in Redis against bare, 32 clients": AtLeast(0.7),
             "in memory against bare, 32 clients": AtLeast(0.9),
+        },
+    ),
+    Bench(
+        "overload",
+        "more questions than the model can answer; a quiet tenant beside a greedy one",
+        overload.measure,
+        {
+            f"{figure}, {setup}": goal
+            for setup in ("adaptive", "capacity set")
+            for figure, goal in overload.GOALS.items()
         },
     ),
     Bench(

@@ -37,14 +37,15 @@ class Streamed:
 
 @contextlib.asynccontextmanager
 async def simulator(
-    *, ttft_ms: float, tokens_per_second: float, tokens: int
+    *, ttft_ms: float, tokens_per_second: float, tokens: int, places: int = 0
 ) -> AsyncGenerator[str]:
-    """A running simulator's base URL, up to and with `/v1`."""
+    """A running simulator's base URL, up to and with `/v1`. *places*: answers at once; 0: all."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.simulator", "--port", "0"),
         *("--ttft-ms", str(ttft_ms)),
         *("--tokens-per-second", str(tokens_per_second)),
         *("--tokens", str(tokens)),
+        *("--places", str(places)),
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None

@@ -18,6 +18,7 @@ def main() -> None:
         stall_rate=options.stall_rate,
         usage=not options.no_usage,
         seed=options.seed,
+        places=options.places,
         api_key=options.api_key,
     )
     try:
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         help="0: as fast as possible; default: %(default)s",
     )
     parser.add_argument("--tokens", type=int, default=plain.tokens, help="default: %(default)s")
+    parser.add_argument("--places", type=int, default=0, help="answers at once; 0: any number")
     parser.add_argument("--error-rate", type=float, default=0.0, help="share answered HTTP 500")
     parser.add_argument("--stall-rate", type=float, default=0.0, help="share that falls silent")
     parser.add_argument("--no-usage", action="store_true", help="never report usage")

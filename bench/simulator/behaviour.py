@@ -48,7 +48,9 @@ class Behaviour:
     """Pace, length and faults.
 
     `error_rate` (HTTP 500) and `stall_rate` (silence in mid-stream) are shares
-    of all requests, from 0 to 1, drawn in a sequence that `seed` fixes.
+    of all requests, from 0 to 1, drawn in a sequence that `seed` fixes. `places`
+    are how many answers are streamed at once, the others wait in line; 0: all.
+    The number of the first request holds for all.
     """
 
     ttft_ms: float = 200.0
@@ -59,6 +61,7 @@ class Behaviour:
     usage: bool = True
     seed: int = 0
     api_key: str | None = None
+    places: int = 0
     status: int = 200
     retry_after_seconds: int = 2
     stall_after: int | None = None

@@ -40,6 +40,7 @@ class Simulator:
         self._transports: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
         self._pacer: Pacer | None = None
         self._runner: web.AppRunner | None = None
+        self._places: asyncio.Semaphore | None = None
 
     @property
     def base_url(self) -> str:
@@ -108,7 +109,19 @@ class Simulator:
             return await self._whole(behaviour, started_at, tokens, parts, usage)
         asked = (body.get("stream_options") or {}).get("include_usage") and behaviour.usage
         ready = frames.stream_frames(tokens, **parts, usage=usage if asked else None)
-        return await self._stream(request, behaviour, started_at, ready)
+        if not behaviour.places:
+            return await self._stream(request, behaviour, started_at, ready)
+        self._places = self._places or asyncio.Semaphore(behaviour.places)
+        try:
+            await self._places.acquire()
+        except asyncio.CancelledError:
+            self.stats.end("cancelled_by_client")
+            raise
+        try:
+            started_at = asyncio.get_running_loop().time()
+            return await self._stream(request, behaviour, started_at, ready)
+        finally:
+            self._places.release()
 
     async def _stream(
         self, request: web.Request, behaviour: Behaviour, started_at: float, ready: list[bytes]

@@ -30,8 +30,11 @@ from carrel.generations.generations import Generations
 from carrel.generations.memory import MemoryGenerations
 from carrel.ingestion.originals.folder import FolderOriginals
 from carrel.ingestion.originals.store import Originals
+from carrel.limits.adaptive import AdaptiveLimit
+from carrel.limits.door import Door
 from carrel.limits.gate import Gate
 from carrel.limits.memory import MemoryMeter
+from carrel.llm_settings import LlmSettings, UpstreamSettings
 from carrel.models import Space, open_embedder, spaces
 from carrel.placement.embedders import adopt, mismatch, tenants_by_embedder
 from carrel.placement.homes import Homes, Index
@@ -42,6 +45,8 @@ from carrel.vectors.edge.store import EdgeVectorStore
 from carrel.vectors.store import VectorStore
 
 if TYPE_CHECKING:  # what takes long to import, only its users should pay for
+    from carrel.generation.fallback.member import Member
+    from carrel.generation.fallback.shared import SharedStandings
     from carrel.redis.client import RedisClient
     from carrel.telemetry.otlp import Collector
     from carrel.vectors.server.inspection import Remark
@@ -49,6 +54,7 @@ if TYPE_CHECKING:  # what takes long to import, only its users should pay for
 
 log = logging.getLogger(__name__)
 
+PROBE_MARGIN_SECONDS = 1.0  # by which a probe's lease outlasts its wait for a first token
 KEPT_LOGS_BYTES = 32 * 1024 * 1024  # in this process, of answers whose streams can be resumed
 
 
@@ -276,23 +282,73 @@ def open_gate(
     return gate
 
 
-def open_generator(settings: Settings, embedder: Embedder, keywords: Keywords) -> Generator:
-    """The model that writes answers: an upstream where one is set, else the extractive one."""
+def open_generator(
+    settings: Settings,
+    embedder: Embedder,
+    keywords: Keywords,
+    redis: "RedisClient | None",
+    stack: contextlib.AsyncExitStack,
+) -> Generator:
+    """The models that write answers: upstreams where any are set, else the extractive one."""
     llm = settings.llm
-    if llm.base_url is None or llm.model is None:
+    if not llm.chosen:
         return ExtractiveGenerator(embedder, keywords.for_question)
+    from carrel.generation.fallback.generator import FallbackGenerator
+
+    standings = None
+    if redis is not None:
+        from carrel.generation.fallback.shared import SharedStandings
+
+        standings = SharedStandings(redis)
+    members = [_open_member(llm, each, embedder, standings) for each in llm.chosen]
+    if standings:
+        standings.follow(members)
+        stack.push_async_callback(cancelled, asyncio.create_task(standings.run()))
+    generator = FallbackGenerator(
+        members, total_seconds=llm.total_timeout_seconds, retry_share=llm.retry_share
+    )
+    stack.push_async_callback(generator.close)
+    return generator
+
+
+def _open_member(
+    llm: LlmSettings,
+    chosen: UpstreamSettings,
+    embedder: Embedder,
+    standings: "SharedStandings | None",
+) -> "Member":
+    from carrel.generation.fallback.member import Member, Terms
     from carrel.generation.openai_compatible import OpenAICompatibleGenerator
 
-    return OpenAICompatibleGenerator(
-        base_url=llm.base_url,
-        api_key=llm.api_key.get_secret_value() if llm.api_key else None,
-        model=llm.model,
-        connect_timeout_seconds=llm.connect_timeout_seconds,
-        first_token_timeout_seconds=llm.first_token_timeout_seconds,
-        token_timeout_seconds=llm.token_timeout_seconds,
-        max_connections=llm.max_connections,
+    most = chosen.max_concurrency or llm.max_connections
+    first_token_seconds = chosen.first_token_timeout_seconds or llm.first_token_timeout_seconds
+    upstream = OpenAICompatibleGenerator(
+        base_url=chosen.base_url,
+        api_key=chosen.api_key.get_secret_value() if chosen.api_key else None,
+        model=chosen.model,
+        connect_timeout_seconds=chosen.connect_timeout_seconds or llm.connect_timeout_seconds,
+        first_token_timeout_seconds=first_token_seconds,
+        token_timeout_seconds=chosen.token_timeout_seconds or llm.token_timeout_seconds,
+        max_connections=most,
         count_tokens=embedder.count_tokens,
     )
+    terms = Terms(
+        name=chosen.name,
+        address=chosen.base_url,
+        priority=chosen.priority,
+        weight=chosen.weight,
+        max_concurrency=most,
+        probe_seconds=first_token_seconds + PROBE_MARGIN_SECONDS,
+    )
+    return Member(upstream, terms, standings)
+
+
+def open_door(settings: Settings, generator: Generator) -> Door:
+    """How many answers may be made at once: not more than the upstreams write."""
+    chosen = settings.overload
+    most = min(chosen.max_streams, getattr(generator, "capacity", chosen.max_streams))
+    adaptive = AdaptiveLimit(most, slow_seconds=chosen.slow_seconds) if chosen.adaptive else None
+    return Door(most, share=chosen.tenant_share, adaptive=adaptive)
 
 
 def open_conversations(
@@ -353,8 +409,7 @@ def answer_setup(settings: Settings, embedder: Embedder) -> str:
     parts = (
         __version__,
         PROMPT_VERSION,
-        settings.llm.base_url,
-        settings.llm.model,
+        sorted((each.base_url, each.model) for each in settings.llm.chosen),
         settings.llm.context_tokens,
         settings.retrieval.model_dump_json(),
         settings.reranker.model_dump_json(exclude={"api_key"}),

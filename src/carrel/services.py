@@ -41,6 +41,7 @@ from carrel.resources import (
     open_answers,
     open_conversations,
     open_database,
+    open_door,
     open_embedders,
     open_gate,
     open_generations,
@@ -102,8 +103,13 @@ class Services:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names under which a caller may ask for the model that answers here."""
-        return (DEFAULT_MODEL, self.pipeline.model)
+        """The names under which a caller may ask for the models that answer here."""
+        return (DEFAULT_MODEL, *self.pipeline.models)
+
+    def model_named(self, name: str | None) -> str | None:
+        """The model that a caller asks for by *name*, if there is a choice; None: any."""
+        offered = self.pipeline.models
+        return name if name in offered and len(offered) > 1 else None
 
     async def faults(self) -> dict[str, str]:
         """What keeps this process from accepting work, by service; empty when ready."""
@@ -190,8 +196,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             stack.push_async_callback(reranking.close)
         keywords = Keywords()
         await _warm(embedders.values(), keywords, reranking)
-        generator = open_generator(settings, embedder, keywords)
-        stack.push_async_callback(generator.close)
+        redis = open_redis(settings, stack)
+        generator = open_generator(settings, embedder, keywords, redis, stack)
         ledger = await _open_ledger(settings, database, embedder, stack)
         last_use = LastUse(database)
         stack.push_async_callback(last_use.write)
@@ -212,7 +218,6 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         kept_searches = settings.cache.searches_mebibytes if settings.cache.enabled else 0
         searches = Searches(retriever, versions, max_bytes=kept_searches * 1_048_576)
         documents = DocumentStore(database)
-        redis = open_redis(settings, stack)
         answers = open_answers(settings, redis)
         similar = None
         if answers:
@@ -244,6 +249,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             prices=prices,
             ledger=ledger,
             passage_tokens=settings.ingestion.chunk_tokens,
+            door=open_door(settings, generator),
         )
         yield Services(
             settings=settings,

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
-    AfterValidator,
     Field,
     FilePath,
     SecretStr,
@@ -28,6 +27,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
 from carrel.ingestion_settings import IngestionSettings, OriginalsSettings
+from carrel.llm_settings import HttpUrl, LlmSettings, OverloadSettings
 from carrel.model_settings import EmbedderSettings, RerankerSettings, Section
 
 if TYPE_CHECKING:
@@ -39,35 +39,6 @@ ENV_FILE = ".env"
 OTHER_VARIABLES = frozenset({"CARREL_URL", "CARREL_API_KEY"})
 MINIMUM_ADMIN_KEY = 32
 _SERVER_NAME = re.compile(r"[a-z0-9-]{1,40}")
-
-
-def _with_scheme(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        raise ValueError("a URL begins with http:// or https://")
-    return url
-
-
-HttpUrl = Annotated[str, AfterValidator(_with_scheme)]
-
-
-class LlmSettings(Section):
-    """The upstream that writes answers. Without `base_url`, answers are extractive."""
-
-    base_url: str | None = Field(
-        default=None, description="an OpenAI-compatible API, up to and with /v1"
-    )
-    api_key: SecretStr | None = Field(default=None, description="sent as a bearer token")
-    model: str | None = Field(default=None, description="the model asked for; needed with base_url")
-    connect_timeout_seconds: float = Field(default=5, gt=0, description="to open a connection")
-    first_token_timeout_seconds: float = Field(default=60, gt=0, description="to the first token")
-    token_timeout_seconds: float = Field(default=20, gt=0, description="between two tokens")
-    max_connections: int = Field(default=512, gt=0, description="open connections to the upstream")
-    context_tokens: int = Field(
-        default=8_000, ge=500, description="most tokens of sources and conversation in a prompt"
-    )
-    standalone_timeout_seconds: float = Field(
-        default=3, ge=0, description="to make a follow-up question stand alone; 0: by rule alone"
-    )
 
 
 class JwtSettings(Section):
@@ -247,6 +218,7 @@ class Settings(BaseSettings):
         description='US dollars per million tokens: {"model": {"input": 0.15, "output": 0.60}}',
     )
     llm: LlmSettings = LlmSettings()
+    overload: OverloadSettings = OverloadSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     previous_embedder: EmbedderSettings | None = None
     reranker: RerankerSettings = RerankerSettings()

@@ -5,7 +5,7 @@ Another implementation is one more entry in `IMPLEMENTATIONS`.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Protocol
 
@@ -17,7 +17,9 @@ from carrel.domain.ids import ChunkId, DocumentId
 from carrel.embedding.sparse import Bm25Encoder
 from carrel.embedding.static import StaticEmbedder
 from carrel.generation.extractive import ExtractiveGenerator
-from carrel.generation.generator import Delta, Finish, GenerationRequest, Generator
+from carrel.generation.fallback.generator import FallbackGenerator
+from carrel.generation.fallback.member import Member, Terms
+from carrel.generation.generator import Asking, Delta, Finish, GenerationRequest, Generator
 from carrel.generation.openai_compatible import OpenAICompatibleGenerator
 
 
@@ -44,9 +46,33 @@ async def extractive() -> AsyncIterator[Generator]:
     yield ExtractiveGenerator(StaticEmbedder(), lambda question: Bm25Encoder())
 
 
+@asynccontextmanager
+async def fallback(first: Behaviour) -> AsyncIterator[Generator]:
+    fast = Behaviour(ttft_ms=0, tokens_per_second=2000, tokens=40)
+    async with Simulator(first) as one, Simulator(fast) as other:
+        members = [
+            Member(
+                OpenAICompatibleGenerator(
+                    base_url=each.base_url,
+                    api_key=None,
+                    model="a-model",
+                    count_tokens=lambda text: len(text.split()),
+                ),
+                Terms(name=f"number-{number}", priority=number),
+            )
+            for number, each in enumerate((one, other))
+        ]
+        generator = FallbackGenerator(members, retry_share=1)
+        yield generator
+        await generator.close()
+        await other.stats.until(lambda stats: stats.open == 0)
+
+
 IMPLEMENTATIONS: dict[str, Implementation] = {
     "openai_compatible": openai_compatible,
     "extractive": extractive,
+    "fallback": lambda: fallback(Behaviour(ttft_ms=0, tokens_per_second=2000, tokens=40)),
+    "fallback, first is down": lambda: fallback(Behaviour(status=500)),
 }
 
 TEXTS = [
@@ -82,9 +108,23 @@ def asking(question: str = "How many days do refunds take?", **changes: int) -> 
     return GenerationRequest(question, passages, max_tokens=changes.get("max_tokens", 400))
 
 
+async def written(
+    generator: Generator, request: GenerationRequest
+) -> AsyncGenerator[Delta | Finish]:
+    """What is written, without who is asked: that may come before it alone."""
+    begun = False
+    async with aclosing(generator.generate(request)) as parts:
+        async for part in parts:
+            if isinstance(part, Asking):
+                assert not begun
+            else:
+                begun = True
+                yield part
+
+
 async def answer(generator: Generator, request: GenerationRequest) -> tuple[list[str], Finish]:
     """The deltas and the end; fails where something follows the end, or nothing ends it."""
-    *deltas, finish = [event async for event in generator.generate(request)]
+    *deltas, finish = [event async for event in written(generator, request)]
     assert isinstance(finish, Finish)
     assert all(isinstance(delta, Delta) for delta in deltas)
     return [delta.text for delta in deltas if isinstance(delta, Delta)], finish
@@ -124,7 +164,7 @@ async def test_no_more_than_max_tokens_are_written(generator: Generator) -> None
 
 
 async def test_closing_early_leaves_the_generator_able_to_answer(generator: Generator) -> None:
-    async with aclosing(generator.generate(asking())) as reading:
+    async with aclosing(written(generator, asking())) as reading:
         assert isinstance(await anext(reading), Delta)
     assert (await answer(generator, asking()))[1].finish_reason == "stop"
 

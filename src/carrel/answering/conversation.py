@@ -70,11 +70,12 @@ You rewrite the last question of a conversation so that it can be understood wit
 
 @dataclass(frozen=True, slots=True)
 class Standalone:
-    """A question that stands alone, and the tokens that a model read and wrote for it."""
+    """A question that stands alone, and the tokens that *model* read and wrote for it."""
 
     text: str
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    model: str | None = None
 
 
 @runtime_checkable
@@ -128,7 +129,7 @@ class Conversations:
             return Standalone(ruled, sum(tokens_of(each.content) for each in messages))
         said = " ".join([question, *(turn.content for turn in history)])
         written = _accepted(text, terms(said), terms) or ruled
-        return Standalone(written, finish.prompt_tokens, finish.completion_tokens)
+        return Standalone(written, finish.prompt_tokens, finish.completion_tokens, finish.model)
 
 
 def leaves_out(question: str, terms: Callable[[str], Stems]) -> bool:

@@ -11,7 +11,7 @@ from carrel.domain.document import Passage
 from carrel.domain.errors import GenerationFailed
 from carrel.domain.ids import AnswerId
 from carrel.embedding.embedder import Embedder
-from carrel.generation.generator import Finish
+from carrel.generation.generator import Asking, Finish
 from carrel.usage.journal import Opened
 from carrel.usage.prices import Price, Prices
 
@@ -34,6 +34,8 @@ class Draft:
         self.finish_reason: FinishReason = "stop"
         self.complete = False
         self.prompt_tokens = 0
+        self._prompt_tokens = 0
+        self.lost: list[str] = []  # models that gave no word, and may charge for the prompt
         self._finish: Finish | None = None
 
     @property
@@ -48,7 +50,13 @@ class Draft:
 
     def ask(self, prompt_tokens: int) -> None:
         """A model is asked: from here on it charges for the prompt, however this ends."""
-        self.prompt_tokens = prompt_tokens
+        self.prompt_tokens = self._prompt_tokens = prompt_tokens
+
+    def ask_another(self, asking: Asking) -> None:
+        """The model that was asked failed before its first word, and another is asked."""
+        if asking.charged:
+            self.lost.append(self.model)
+        self.model = asking.model
 
     def failed(self, error: GenerationFailed) -> None:
         if not error.billable and not self._written:
@@ -63,7 +71,7 @@ class Draft:
             at=self.at,
             route=question.route,
             model=self.model,
-            prompt_tokens=self.prompt_tokens,
+            prompt_tokens=self.prompt_tokens * (1 + len(self.lost)),
             max_tokens=max_tokens,
             embedding_tokens=self.retrieval.embedding_tokens,
             price=price,
@@ -87,11 +95,24 @@ class Draft:
         """What it took so far, but for what its embedded tokens cost."""
         embedded = self.retrieval.embedding_tokens
         prompt, written = self._tokens(embedder)
-        prompt += self.standalone.prompt_tokens
-        written += self.standalone.completion_tokens
-        if not prompt and not written:  # no model was asked, so no price is needed
-            return TokenUsage(embedding_tokens=embedded)
-        return TokenUsage(prompt, written, embedded, prices.cost(self.model, prompt, written))
+        asked = [(self.model, prompt, written)]
+        asked += ((model, self._prompt_tokens, 0) for model in self.lost)
+        standalone = self.standalone
+        asked.append(
+            (
+                standalone.model or self.model,
+                standalone.prompt_tokens,
+                standalone.completion_tokens,
+            )
+        )
+        # Where no model was asked, no price is needed.
+        costs = [prices.cost(*each) for each in asked if each[1] or each[2]]
+        return TokenUsage(
+            sum(each[1] for each in asked),
+            sum(each[2] for each in asked),
+            embedded,
+            None if None in costs else sum(cost for cost in costs if cost is not None),
+        )
 
     def finish(self, usage: TokenUsage) -> Answer:
         return Answer(

@@ -6,27 +6,24 @@ reader leaves: tokens that were written are accounted for.
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from carrel.answering.conversation import recent
-from carrel.answering.draft import Draft
-from carrel.answering.events import Done, Event, Placed, Sources, events_of
+from carrel.answering.events import Done, Event, Placed, events_of
 from carrel.answering.evidence import Evidence, EvidenceFinder, with_tokens
 from carrel.answering.question import Question
 from carrel.answering.reuse import Lookup, Reuse, served_again
 from carrel.answering.settling import Outcome, settle, with_embedding
 from carrel.answering.shared import SharedAnswers
 from carrel.answering.similar import Near, SimilarAnswers
-from carrel.answering.spending import affordable_tokens
+from carrel.answering.writing import Writing
 from carrel.caching.entry import Entry
 from carrel.domain.answer import Answer, TokenUsage
-from carrel.domain.errors import GenerationFailed
+from carrel.domain.errors import Unavailable
 from carrel.domain.ids import AnswerId, new_id
 from carrel.embedding.embedder import Embedder
-from carrel.generation.generator import Delta, Finish, GenerationRequest, Generator
-from carrel.telemetry import metrics
+from carrel.generation.generator import Generator
+from carrel.limits.door import Door, Slot
 from carrel.telemetry.stages import Stages
 from carrel.usage.ledger import Ledger
 from carrel.usage.prices import NOTHING, Prices
@@ -50,28 +47,41 @@ class Pipeline:
         prices: Prices,
         ledger: Ledger,
         passage_tokens: int,
+        door: Door,
     ) -> None:
         self._reuse = reuse
         self._similar = similar
         self._shared = shared
         self._evidence = evidence
         self._generator = generator
-        self._embedder = embedder
         self._prices = prices
         self._ledger = ledger
         self._passage_tokens = passage_tokens
+        self._door = door
+        self._writing = Writing(
+            generator,
+            embedder=embedder,
+            prices=prices,
+            ledger=ledger,
+            context_tokens=evidence.context_tokens,
+        )
         self._count_tokens = lru_cache(REMEMBERED_COUNTS)(embedder.count_tokens)
 
     @property
     def model(self) -> str:
-        """The model that writes the answers."""
+        """The model that is asked first."""
         return self._generator.model
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All models that may write answers."""
+        return self._generator.models
 
     def tokens_at_most(self, question: Question) -> int:
         """An estimate of the tokens that an answer takes, before anything is retrieved."""
         asked = self._count_tokens(question.text)
         asked += sum(self._count_tokens(each.content) for each in question.history)
-        if self._prices.of(self._generator.model) == NOTHING:
+        if self._prices.dearest(self._writing.models_for(question)) == NOTHING:
             return asked
         return asked + question.top_k * self._passage_tokens + question.max_tokens
 
@@ -85,6 +95,17 @@ class Pipeline:
             return None
         with stages.time("exact"):
             return await self._reuse.look_up(question)
+
+    def check_room(self, question: Question, lookup: Lookup | None) -> None:
+        """See, before anything is done for *question*, that there is a place for its answer.
+
+        None is needed where it is kept, and may hold, or where others read it here already.
+
+        Raises:
+            Unavailable: there is none.
+        """
+        if lookup is None or not (lookup.entry or self._is_read(question, lookup)):
+            self._door.check(question.tenant_id)
 
     async def answer(
         self, question: Question, stages: Stages, lookup: Lookup | None = None
@@ -127,6 +148,22 @@ class Pipeline:
                 for event in events_of(given):
                     yield event
                 return
+        with self._door.slot(question.tenant_id) as slot:
+            if lookup is None or lookup.entry is None:
+                await _take(slot, question)
+            # One that is kept, and may hold, takes a place only if it has to be written again.
+            async with aclosing(self._make(question, stages, lookup, answer_id, slot)) as events:
+                async for event in events:
+                    yield event
+
+    async def _make(
+        self,
+        question: Question,
+        stages: Stages,
+        lookup: Lookup | None,
+        answer_id: AnswerId,
+        slot: Slot,
+    ) -> AsyncGenerator[Event]:
         looking = self._similar.look(question, lookup) if self._similar else None
         try:
             version = lookup.corpus_version if lookup else None
@@ -141,7 +178,8 @@ class Pipeline:
             for event in events_of(given):
                 yield event
             return
-        parts = self._write(question, evidence, stages, answer_id)
+        await _take(slot, question)
+        parts = self._writing.write(question, evidence, stages, answer_id, slot)
         async with aclosing(parts):
             async for part in parts:
                 if isinstance(part, Done):
@@ -206,92 +244,15 @@ class Pipeline:
         await settle(question, outcome, self._ledger, stages)
         return answer
 
-    async def _write(
-        self, question: Question, evidence: Evidence, stages: Stages, answer_id: AnswerId
-    ) -> AsyncGenerator[Event]:
-        draft = Draft(answer_id, self._generator.model, evidence)
-        try:
-            if not draft.retrieval.relevant:
-                draft.refuse()
-                yield Sources((), draft.id)
-                yield Delta(draft.text)
-            else:
-                # Money first: a stream that has begun is not refused for the want of it.
-                paid = await self._paid_for(question, draft, stages)
-                yield Sources(draft.sources, draft.id)
-                async with aclosing(self._generate(question, draft, *paid, stages)) as deltas:
-                    async for delta in deltas:
-                        yield delta
-            draft.complete = True
-        except GenerationFailed as error:
-            draft.failed(error)
-            raise
-        finally:
-            usage = await self._settle(question, draft, stages)
-        yield Done(draft.finish(usage))
+    def _is_read(self, question: Question, lookup: Lookup) -> bool:
+        return question.cache == "use" and self._shared.is_read(question.tenant_id, lookup.name)
 
-    async def _paid_for(
-        self, question: Question, draft: Draft, stages: Stages
-    ) -> tuple[GenerationRequest, int]:
-        """What the model is to be asked, and how many tokens that is; it can be paid for."""
-        request = GenerationRequest(
-            question=question.text,
-            passages=draft.sources,
-            max_tokens=question.max_tokens,
-            history=recent(question.history, self._evidence.context_tokens // 4),
-            standalone=draft.standalone.text,
-        )
-        prompt_tokens = self._generator.prompt_tokens(request)
-        draft.at = datetime.now(UTC)
-        if question.ticket is None:
-            return request, prompt_tokens
-        with stages.time("reserve"):
-            affordable = await affordable_tokens(
-                question.ticket,
-                self._prices,
-                self._generator.model,
-                prompt_tokens=prompt_tokens,
-                max_tokens=question.max_tokens,
-            )
-        return replace(request, max_tokens=affordable), prompt_tokens
 
-    async def _generate(
-        self,
-        question: Question,
-        draft: Draft,
-        request: GenerationRequest,
-        prompt_tokens: int,
-        stages: Stages,
-    ) -> AsyncGenerator[Delta]:
-        draft.ask(prompt_tokens)
-        entry = self._ledger.open(
-            draft.opened(question, request.max_tokens, self._prices.of(draft.model))
-        )
-        with stages.time("generate"):
-            async with aclosing(self._generator.generate(request)) as parts:
-                async for part in parts:
-                    if isinstance(part, Finish):
-                        draft.end(part)
-                    else:
-                        stages.mark("first_token")
-                        entry.wrote(part.text)
-                        if shown := draft.write(part.text):
-                            yield Delta(shown)
-            if shown := draft.write_rest():
-                yield Delta(shown)
-
-    async def _settle(self, question: Question, draft: Draft, stages: Stages) -> TokenUsage:
-        metrics.checked_out.labels("links").inc(draft.checks.links)
-        metrics.checked_out.labels("marks").inc(draft.checks.marks)
-        usage = draft.usage(self._embedder, self._prices)
-        usage = with_embedding(usage, draft.retrieval, self._prices)
-        outcome = Outcome(
-            at=draft.at,
-            model=draft.model,
-            cache_status="miss",
-            finish_reason=draft.finish_reason,
-            complete=draft.complete,
-            usage=usage,
-        )
-        await settle(question, outcome, self._ledger, stages)
-        return usage
+async def _take(slot: Slot, question: Question) -> None:
+    """Raises `Unavailable`: there is no place, and no tokens are charged for the question."""
+    try:
+        slot.take()
+    except Unavailable:
+        if question.ticket is not None:
+            await question.ticket.finish(tokens=0)
+        raise

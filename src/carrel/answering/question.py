@@ -21,6 +21,7 @@ class Question:
     text: str
     top_k: int
     max_tokens: int
+    model: str | None = None  # one of those offered; None: any
     where: Filter = ()
     history: Sequence[Message] = ()
     groups: tuple[str, ...] = ()

@@ -126,7 +126,7 @@ class Reuse:
             where=question.where,
             top_k=question.top_k,
             max_tokens=question.max_tokens,
-            setup=self._setup,
+            setup=f"{self._setup}\n{question.model or ''}",
         )
 
     async def _entry(self, question: Question, name: Fingerprint) -> Entry | None:

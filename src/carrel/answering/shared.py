@@ -6,6 +6,7 @@ it, whoever asked first. Its leader pays; those who follow are given the answer 
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -70,6 +71,11 @@ class SharedAnswers:
         self._ledger = ledger
         self._model = model
         self._holding: set[asyncio.Task[None]] = set()
+        self._read_here: Counter[tuple[TenantId, str]] = Counter()
+
+    def is_read(self, tenant_id: TenantId, name: str) -> bool:
+        """Whether the answer called *name* is being read in this process: one more is free."""
+        return (tenant_id, name) in self._read_here
 
     async def events(
         self, question: Question, name: str, produce: Produce, stages: Stages
@@ -83,17 +89,24 @@ class SharedAnswers:
             Unavailable, GenerationFailed, BudgetExhausted: as `produce` does.
         """
         leading = _Leading(question, produce)
+        place = question.tenant_id, name
+        self._read_here[place] += 1
         about = as_kept(question)
-        while True:
-            joining = self._generations.join(question.tenant_id, name, leading.start, about)
-            reading = self._read(question, joining, leading, stages)
-            try:
-                async with aclosing(reading):
-                    async for event in reading:
-                        yield event
-            except _LeadersOwnFault:
-                continue  # which is none of ours: ask again
-            return
+        try:
+            while True:
+                joining = self._generations.join(question.tenant_id, name, leading.start, about)
+                reading = self._read(question, joining, leading, stages)
+                try:
+                    async with aclosing(reading):
+                        async for event in reading:
+                            yield event
+                except _LeadersOwnFault:
+                    continue  # which is none of ours: ask again
+                return
+        finally:
+            self._read_here[place] -= 1
+            if not self._read_here[place]:
+                del self._read_here[place]
 
     async def asked(self, tenant_id: TenantId, answer_id: AnswerId) -> KeptQuestion | None:
         """What the answer of that id is being written to, or was not long ago; None: nothing.

@@ -1,10 +1,12 @@
 """How long an answer may become for what is left of the budgets.
 
 Money is reserved before a model is asked, for the prompt and for as many tokens as
-the caller wants. Where less is left, the answer is shorter, down to `LEAST_TOKENS`.
+the caller wants, at the prices of the dearest that may answer. Where less is left, the
+answer is shorter, down to `LEAST_TOKENS`.
 """
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 
 from carrel.domain.errors import Unavailable
@@ -19,9 +21,11 @@ OPERATOR_SECONDS = 60
 
 
 async def affordable_tokens(
-    ticket: Ticket, prices: Prices, model: str, *, prompt_tokens: int, max_tokens: int
+    ticket: Ticket, prices: Prices, models: Sequence[str], *, prompt_tokens: int, max_tokens: int
 ) -> int:
     """Reserve what the answer may cost; how many tokens it may have, at most *max_tokens*.
+
+    Any of *models* may write it; *prompt_tokens* are those of all prompts that may be charged.
 
     Raises:
         BudgetExhausted: not even `LEAST_TOKENS` can be paid for.
@@ -29,9 +33,10 @@ async def affordable_tokens(
     """
     if not ticket.has_budget:
         return max_tokens
-    price = prices.of(model)
+    price = prices.dearest(models)
     if price is None:
-        raise Unavailable(without_a_price(model), retry_after_seconds=OPERATOR_SECONDS)
+        unknown = next(model for model in models if prices.of(model) is None)
+        raise Unavailable(without_a_price(unknown), retry_after_seconds=OPERATOR_SECONDS)
     if price == NOTHING:
         return max_tokens
     prompt = math.ceil(prompt_tokens * PROMPT_MARGIN)

@@ -51,6 +51,7 @@ async def ask(
     if lookup and lookup.entry and lookup.holds:
         await ticket.admit()
         return await pipeline.give_again(question, lookup.entry, stages)
+    pipeline.check_room(question, lookup)
     await ticket.admit(pipeline.tokens_at_most(question))
     first, events = await started(pipeline.answer(question, stages, lookup))
     assert first is not None

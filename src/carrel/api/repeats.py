@@ -93,7 +93,7 @@ async def _given(
         with trace.span("authenticate"):
             caller = state["caller"] = await services.authenticator.authenticate(secret)
         asker = tenant_caller(caller, "query", services.gate, state)
-        question = question_of(body, asker, services.models)
+        question = question_of(body, asker, services)
         stages = state["stages"] = Stages()
         lookup = state["lookup"] = await services.pipeline.look_up(question, stages)
     except (CarrelError, ValidationError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 if TYPE_CHECKING:
+    from carrel.llm_settings import UpstreamSettings
     from carrel.settings import Settings
 
 Verdict = Literal["ok", "note", "bad"]
@@ -197,24 +198,35 @@ async def _reranker(settings: "Settings") -> Finding:
 
 
 async def _llm(settings: "Settings") -> Finding:
-    llm = settings.llm
-    if llm.base_url is None:
+    if not settings.llm.chosen:
         advice = "set CARREL_LLM__BASE_URL, __MODEL and __API_KEY for written answers"
         return Finding("ok", "extractive: quotes your documents, calls no model", advice)
+    findings = await asyncio.gather(*map(_upstream, settings.llm.chosen))
+    worst = max(findings, key=lambda each: _ORDER[each.verdict]).verdict
+    advice = " ".join(each.advice for each in findings if each.advice)
+    return Finding(worst, "; ".join(each.state for each in findings), advice)
+
+
+async def _upstream(upstream: "UpstreamSettings") -> Finding:
     import aiohttp
 
-    key = llm.api_key.get_secret_value() if llm.api_key else ""
+    from carrel.llm_settings import ONLY
+
+    key = upstream.api_key.get_secret_value() if upstream.api_key else ""
+    address, where = upstream.base_url, f"{upstream.name} in CARREL_LLM__UPSTREAMS"
+    if upstream.name == ONLY:
+        where = "CARREL_LLM__BASE_URL and __API_KEY"
     headers = {"authorization": f"Bearer {key}"} if key else {}
     timeout = aiohttp.ClientTimeout(total=REACH_SECONDS)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
-            session.get(f"{llm.base_url.rstrip('/')}/models") as response,
+            session.get(f"{address.rstrip('/')}/models") as response,
         ):
             status = response.status
     except (aiohttp.ClientError, TimeoutError) as error:
-        state = f"{llm.base_url} does not answer ({type(error).__name__})"
-        return Finding("bad", state, "check CARREL_LLM__BASE_URL")
+        state = f"{address} does not answer ({type(error).__name__})"
+        return Finding("bad", state, f"check {where}")
     if status in (401, 403):
-        return Finding("bad", f"{llm.base_url} refuses the key", "check CARREL_LLM__API_KEY")
-    return Finding("ok", f"{llm.model} at {llm.base_url}")
+        return Finding("bad", f"{address} refuses the key", f"check {where}")
+    return Finding("ok", f"{upstream.model} at {address}")

@@ -124,10 +124,12 @@ class Unavailable(CarrelError):
 class GenerationFailed(Unavailable):
     """The model's upstream refused, failed or stalled; *reason* is a word for metrics.
 
-    `billable`: it had taken the request, and may charge for the prompt.
+    `billable`: it had taken the request, and may charge for the prompt. `asked_to_wait`: it was
+    the upstream that named `retry_after_seconds`.
     """
 
     def __init__(self, message: str, *, reason: str, retry_after_seconds: int = 1) -> None:
         super().__init__(message, retry_after_seconds=retry_after_seconds)
         self.reason = reason
         self.billable = False
+        self.asked_to_wait = False

@@ -14,7 +14,11 @@ from carrel.domain.errors import GenerationFailed
 from carrel.generation.completion_reader import CompletionReader, MalformedEvent, ReportedError
 from carrel.generation.event_stream import EventDecoder, EventTooLarge
 from carrel.generation.stall import StallTimer
-from carrel.generation.upstream_errors import UpstreamErrors, failure, refusal
+from carrel.generation.upstream_errors import (
+    REFUSED_RETRY_AFTER_SECONDS,
+    UpstreamErrors,
+    failure,
+)
 
 # The reader waits for this; a new connection costs no more.
 DRAIN_SECONDS = 0.05
@@ -35,7 +39,8 @@ class Timeouts:
 class CompletionStream:
     """A response under way; `close` it whatever happens.
 
-    `deadline` is when the first token must have arrived, in the event loop's time.
+    `deadline` is when the first token must have arrived, and `latest` when all of the answer
+    must, in the event loop's time.
     """
 
     def __init__(
@@ -44,15 +49,17 @@ class CompletionStream:
         *,
         timeouts: Timeouts,
         deadline: float,
+        latest: float,
         errors: UpstreamErrors,
     ) -> None:
         self._response = response
         self._timeouts = timeouts
         self._deadline = deadline
+        self._latest = latest
         self._errors = errors
         self._decoder = EventDecoder()
         # Closing the response wakes the read that waits on it.
-        self._timer = StallTimer(response.close)
+        self._timer = StallTimer(response.close, latest)
         self._begun = False
         self._at_end = False
         self._failure: GenerationFailed | None = None
@@ -137,9 +144,11 @@ class CompletionStream:
         usage report, and is no failure.
         """
         if self.reader.finish_reason == "content_filter":
-            return refusal(
+            return failure(
+                "withheld",
                 "the language model's provider withheld the answer (content filter): "
-                "rephrase the question"
+                "rephrase the question",
+                REFUSED_RETRY_AFTER_SECONDS,
             )
         if self.reader.complete:
             return None
@@ -147,6 +156,8 @@ class CompletionStream:
             return failure(
                 "upstream_error", "the language model's stream broke off before its end: try again"
             )
+        if asyncio.get_running_loop().time() >= self._latest:
+            return out_of_time()
         if self._begun:
             return failure(
                 "timeout_between_tokens",
@@ -154,6 +165,15 @@ class CompletionStream:
                 f"{self._timeouts.between_tokens:g} s: try again",
             )
         return no_first_token(self._timeouts)
+
+
+def out_of_time() -> GenerationFailed:
+    """The failure of an answer that takes longer than one may."""
+    failed = failure(
+        "timeout_total", "the answer was not finished in the time that it may take: try again"
+    )
+    failed.billable = True
+    return failed
 
 
 def no_first_token(timeouts: Timeouts) -> GenerationFailed:

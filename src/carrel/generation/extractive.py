@@ -37,6 +37,14 @@ class ExtractiveGenerator:
     def model(self) -> str:
         return MODEL
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        return (MODEL,)
+
+    @property
+    def prompts_at_most(self) -> int:
+        return 1
+
     def prompt_tokens(self, request: GenerationRequest) -> int:
         passages = request.passages[:_READ]
         question = request.standalone or request.question

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Literal, Protocol
 
 from carrel.domain.answer import Message
@@ -15,6 +16,7 @@ class GenerationRequest:
     `passages` are ordered best first; source numbers count them from 1.
     `history` holds the earlier turns of the conversation, oldest first; `standalone` is the
     question with what it takes from them, for a generator that does not read them.
+    `deadline` is when the answer must be whole, in the event loop's time.
     """
 
     question: str
@@ -23,6 +25,7 @@ class GenerationRequest:
     model: str | None = None
     history: Sequence[Message] = ()
     standalone: str | None = None
+    deadline: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,17 @@ class Delta:
     """The next piece of the answer's text."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """*model* is asked from now on, in place of the one before, which gave no word.
+
+    *charged*: the one before may charge for the prompt all the same.
+    """
+
+    model: str
+    charged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +61,17 @@ class Generator(Protocol):
 
     @property
     def model(self) -> str:
-        """The model used where the request names none."""
+        """The model that is asked first where the request names none."""
+        ...
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All that may write an answer where the request names none; `model` is the first."""
+        ...
+
+    @property
+    def prompts_at_most(self) -> int:
+        """How often a prompt may be charged for one answer: failed attempts may be, too."""
         ...
 
     def prompt_tokens(self, request: GenerationRequest) -> int:
@@ -57,8 +81,11 @@ class Generator(Protocol):
         """
         ...
 
-    def generate(self, request: GenerationRequest) -> AsyncGenerator[Delta | Finish]:
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[Asking | Delta | Finish]:
         """Deltas as they are written, then exactly one `Finish`.
+
+        `Asking` comes before the first of them, and only where it is not the model that the
+        request names, or `model`, that is asked, or not at the first attempt.
 
         Closing the generator early stops the work upstream.
 

@@ -9,6 +9,7 @@ Protocol: https://platform.openai.com/docs/api-reference/chat
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from math import inf
 from typing import Literal
 
 import msgspec
@@ -92,6 +93,14 @@ class OpenAICompatibleGenerator:
         """The model used where the request names none."""
         return self._model
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        return (self._model,)
+
+    @property
+    def prompts_at_most(self) -> int:
+        return 1
+
     def prompt_tokens(self, request: GenerationRequest) -> int:
         return self._prompt_tokens.of(request)
 
@@ -104,7 +113,11 @@ class OpenAICompatibleGenerator:
         model = request.model or self._model
         messages = build(request)
         parts = self._write(
-            model, messages, request.max_tokens, lambda: self.prompt_tokens(request)
+            model,
+            messages,
+            request.max_tokens,
+            lambda: self.prompt_tokens(request),
+            latest=request.deadline,
         )
         async with aclosing(parts):
             async for part in parts:
@@ -137,9 +150,10 @@ class OpenAICompatibleGenerator:
         messages: Sequence[Message],
         max_tokens: int,
         prompt_tokens: Callable[[], int],
+        latest: float = inf,
     ) -> AsyncGenerator[Delta | Finish]:
         with genai.chat(model, self._provider, max_tokens) as span:
-            stream = await self._upstream.open(self._body(model, messages, max_tokens))
+            stream = await self._upstream.open(self._body(model, messages, max_tokens), latest)
             try:
                 while (text := await stream.next_text()) is not None:
                     span.once("first_token")

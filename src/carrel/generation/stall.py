@@ -12,14 +12,15 @@ from math import inf
 class StallTimer:
     """Calls *on_stall*, once, when a wait outlasts its limit.
 
-    `stalled` then stays true.
+    `stalled` then stays true. No wait outlasts *latest*, in the event loop's time.
     """
 
-    __slots__ = ("_armed_for", "_deadline", "_handle", "_loop", "_on_stall", "stalled")
+    __slots__ = ("_armed_for", "_deadline", "_handle", "_latest", "_loop", "_on_stall", "stalled")
 
-    def __init__(self, on_stall: Callable[[], object]) -> None:
+    def __init__(self, on_stall: Callable[[], object], latest: float = inf) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_stall = on_stall
+        self._latest = latest
         self._deadline = inf
         self._armed_for = inf
         self._handle: asyncio.TimerHandle | None = None
@@ -31,7 +32,7 @@ class StallTimer:
 
     def wait_until(self, deadline: float) -> None:
         """Begin a wait that ends at *deadline*, in the event loop's time."""
-        self._deadline = deadline
+        self._deadline = deadline = min(deadline, self._latest)
         if deadline < self._armed_for:
             self._arm(deadline)
 

@@ -6,11 +6,17 @@ JSON or HTML body. Everything else is a `GenerationFailed` from here.
 
 import asyncio
 from collections.abc import Mapping
+from math import inf
 
 import aiohttp
 
 from carrel.domain.errors import GenerationFailed
-from carrel.generation.completion_stream import CompletionStream, Timeouts, no_first_token
+from carrel.generation.completion_stream import (
+    CompletionStream,
+    Timeouts,
+    no_first_token,
+    out_of_time,
+)
 from carrel.generation.upstream_errors import UpstreamErrors, failure
 from carrel.telemetry import trace
 
@@ -45,14 +51,14 @@ class Upstream:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def open(self, body: bytes) -> CompletionStream:
-        """Send *body*, and give the stream of the answer.
+    async def open(self, body: bytes, latest: float = inf) -> CompletionStream:
+        """Send *body*, and give the stream of the answer, which ends by *latest* (loop's time).
 
         Raises:
             GenerationFailed: not reached, refused, failed, or silent for too long.
         """
         session = self._open_session()
-        deadline = asyncio.get_running_loop().time() + self._timeouts.first_token
+        deadline = min(asyncio.get_running_loop().time() + self._timeouts.first_token, latest)
         try:
             async with asyncio.timeout_at(deadline):
                 response = await self._post(session, body)
@@ -69,7 +75,8 @@ class Upstream:
                 f"it is down, or all {self._max_connections} connections are in use; try again",
             ) from error
         except TimeoutError as error:
-            raise no_first_token(self._timeouts) from error
+            late = deadline == latest
+            raise (out_of_time() if late else no_first_token(self._timeouts)) from error
         except (aiohttp.ClientError, OSError) as error:
             raise failure(
                 "upstream_error", "the connection to the language model broke: try again"
@@ -77,7 +84,11 @@ class Upstream:
         if refused := await self._refusal_in(response):
             raise refused
         return CompletionStream(
-            response, timeouts=self._timeouts, deadline=deadline, errors=self._errors
+            response,
+            timeouts=self._timeouts,
+            deadline=deadline,
+            latest=latest,
+            errors=self._errors,
         )
 
     async def close(self) -> None:

@@ -18,8 +18,11 @@ Reason = Literal[
     "connect",  # no connection: wrong address, down, or every connection is in use
     "timeout_first_token",
     "timeout_between_tokens",
+    "timeout_total",  # of the answer, with all that was tried for it
     "rate_limited",
+    "misconfigured",  # key, address or model: an operator's to mend
     "refused",  # asking again the same way will not help
+    "withheld",  # by the provider's content filter
     "upstream_error",  # it failed, or the connection broke
     "bad_response",  # it does not speak the protocol
     "closed",  # this server is stopping
@@ -52,7 +55,7 @@ class UpstreamErrors:
                 "the operator must set the address that it leads to",
             )
         if status in {401, 403}:  # no excerpt: providers repeat the key they were given
-            return refusal(
+            return misconfigured(
                 f"the language model rejected this server's credentials (HTTP {status}): "
                 "the operator must check the LLM's API key"
             )
@@ -61,9 +64,11 @@ class UpstreamErrors:
             return _rate_limited(said, retry_after(headers))
         if status >= 500 or status == 408:
             message = f"the language model failed (HTTP {status}): try again{said}"
-            return failure("upstream_error", message, retry_after(headers))
+            failed = failure("upstream_error", message, retry_after(headers))
+            failed.asked_to_wait = requested_wait(headers) is not None
+            return failed
         if status == 404:
-            return refusal(
+            return misconfigured(
                 "the language model's address or its name is unknown upstream (HTTP 404): "
                 f"the operator must check both{said}"
             )
@@ -107,17 +112,24 @@ def refusal(message: str) -> GenerationFailed:
     return failure("refused", message, REFUSED_RETRY_AFTER_SECONDS)
 
 
+def misconfigured(message: str) -> GenerationFailed:
+    """A failure that lasts until an operator mends it."""
+    return failure("misconfigured", message, REFUSED_RETRY_AFTER_SECONDS)
+
+
 def retry_after(headers: Mapping[str, str]) -> int:
     """The whole seconds, 1 to an hour, that a response asks to wait; 1 where it asks nothing."""
     return requested_wait(headers) or 1
 
 
 def _rate_limited(said: str, retry_after_seconds: int) -> GenerationFailed:
-    return failure(
+    failed = failure(
         "rate_limited",
         f"the language model is limiting requests: try again in {retry_after_seconds} s{said}",
         retry_after_seconds,
     )
+    failed.asked_to_wait = True
+    return failed
 
 
 def _error_in(body: bytes) -> object:

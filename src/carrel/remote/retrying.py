@@ -1,6 +1,6 @@
 """Whether and when a failed request is sent again.
 
-Retries are at most a tenth of all requests, with a few to begin with: a service
+Retries are at most a share of all requests, with a few to begin with: a service
 that is overloaded is not sent twice the load for it.
 """
 
@@ -19,14 +19,18 @@ MAX_RETRY_AFTER_SECONDS: Final = 3600
 
 
 class RetryBudget:
-    """Retries that are left, shared by the callers of one service."""
+    """Retries that are left, shared by the callers of one service.
 
-    def __init__(self) -> None:
+    In any stretch of time they are at most `SAVED`, and *earned* for each first try.
+    """
+
+    def __init__(self, earned: float = EARNED) -> None:
+        self._earned = earned
         self._left = SAVED
 
     def earn(self) -> None:
         """Count a first try."""
-        self._left = min(self._left + EARNED, SAVED)
+        self._left = min(self._left + self._earned, SAVED)
 
     def spend(self) -> bool:
         """Take one retry, if one is left."""

@@ -16,7 +16,7 @@ from carrel import __version__
 from carrel.domain.errors import CarrelError, Unavailable
 from carrel.remote.breaker import Breaker
 from carrel.remote.retrying import ATTEMPTS, RetryBudget, pause_before, requested_wait
-from carrel.telemetry import metrics, trace
+from carrel.telemetry import trace
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,10 @@ class Refused(CarrelError):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+class _Gone(Unavailable):
+    """No answer, after all tries."""
 
 
 class _Failure(NamedTuple):
@@ -69,8 +73,7 @@ class Service:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._max_connections = max_connections
         self._budget = RetryBudget()
-        self._breaker = Breaker()
-        self._open_now = metrics.breakers_open.labels(metric)
+        self._breaker = Breaker(counted_as=metric)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -81,34 +84,33 @@ class Service:
             Unavailable: not reached, busy, failing, too slow, or rejecting the credentials.
             Refused: it will not have this request.
         """
-        self._breaker.admit()
+        with self._breaker.watching(_Gone):
+            return await self._within(body, timeout_seconds)
+
+    async def close(self) -> None:
+        """Release the connections; requests under way fail."""
+        self._closed = True
+        self._breaker.close()
+        if self._session is not None:
+            await self._session.close()
+
+    async def _within(self, body: bytes, timeout_seconds: float) -> bytes:
         self._budget.earn()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
         for attempt in itertools.count(1):
             answer = await self._once(body, deadline, timeout_seconds)
             if isinstance(answer, bytes):
-                self._breaker.answered()
-                self._open_now.set(0)
                 return answer
             pause = pause_before(attempt + 1, answer.retry_after_seconds)
             # A pause that the service asked for and nobody has time for is the caller's to make.
             in_time = attempt < ATTEMPTS and loop.time() + pause < deadline
             if not (in_time and self._budget.spend()):
-                self._breaker.failed(answer.said)
-                self._open_now.set(self._breaker.is_open)
-                raise Unavailable(
+                raise _Gone(
                     answer.said, retry_after_seconds=answer.retry_after_seconds or 1
                 ) from answer.cause
             await asyncio.sleep(pause)
         raise AssertionError("the loop ends by itself")
-
-    async def close(self) -> None:
-        """Release the connections; requests under way fail."""
-        self._closed = True
-        self._open_now.set(0)
-        if self._session is not None:
-            await self._session.close()
 
     async def _once(self, body: bytes, deadline: float, allowed_seconds: float) -> bytes | _Failure:
         """The answer, or a failure that may pass."""
@@ -142,8 +144,6 @@ class Service:
             wait = requested_wait(response.headers)
             said = "is limiting requests" if status == 429 else f"failed (HTTP {status})"
             return _Failure(f"{self._name} {said}: try again", wait)
-        self._breaker.answered()
-        self._open_now.set(0)
         log.warning("%s answered HTTP %d: %s", self._name, status, _shown(raw))
         if status in {400, 413, 422}:
             raise Refused(f"{self._name} refused the request (HTTP {status})", status)

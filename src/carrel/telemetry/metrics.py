@@ -99,6 +99,54 @@ generation_takeovers = Counter(
 generations_cancelled = Counter(
     "carrel_generations_cancelled_total", "Generations cut here because nobody read them any more."
 )
+answers_under_way = Gauge(
+    "carrel_answers_under_way",
+    "Answers being made now: searched for, or written.",
+    multiprocess_mode="livesum",
+)
+answer_limit = Gauge(
+    "carrel_answer_limit",
+    "How many answers may be made at once; falls when first tokens are late.",
+    multiprocess_mode="livesum",
+)
+overload_refusals = Counter(
+    "carrel_overload_refusals_total",
+    "Questions refused because there was no place: full, or share (the tenant had its own).",
+    ("why",),
+)
+upstream_attempts = Counter(
+    "carrel_upstream_attempts_total",
+    "Requests to an upstream by how they ended: ok, left (by the reader), or a reason.",
+    ("upstream", "outcome"),
+)
+upstream_passed_over = Counter(
+    "carrel_upstream_passed_over_total",
+    "Requests that went past an upstream: waiting (it asked for that), open (its breaker), full.",
+    ("upstream", "why"),
+)
+upstream_retries = Counter(
+    "carrel_upstream_retries_total",
+    "Requests sent to another upstream after a failure: made, or refused (the budget was spent).",
+    ("outcome",),
+)
+upstream_open = Gauge(
+    "carrel_upstream_open",
+    "1: the upstream's breaker is open, it is probed alone.",
+    ("upstream",),
+    multiprocess_mode="livemax",
+)
+upstream_in_flight = Gauge(
+    "carrel_upstream_in_flight",
+    "Requests that the upstream is answering now.",
+    ("upstream",),
+    multiprocess_mode="livesum",
+)
+upstream_first_token_seconds = Histogram(
+    "carrel_upstream_first_token_seconds",
+    "From asking an upstream to its first token.",
+    ("upstream",),
+    buckets=SECONDS,
+)
 redis_up = Gauge(
     "carrel_redis_up",
     "1: Redis answers. 0: it does not, or none is used.",

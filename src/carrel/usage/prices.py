@@ -5,7 +5,7 @@ model without a price has no cost, which is not the same as a cost of nothing.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -42,6 +42,14 @@ class Prices:
         if model in self._free:
             return NOTHING
         return self._given.get(model) or _published(model)
+
+    def dearest(self, models: Sequence[str]) -> Price | None:
+        """What each kind of token costs at most, whichever of *models* it is; None: see `of`."""
+        prices = [self.of(model) for model in models]
+        known = [price for price in prices if price is not None]
+        if len(known) < len(prices):
+            return None
+        return Price(max(each.input for each in known), max(each.output for each in known))
 
     def cost(self, model: str, prompt_tokens: int, completion_tokens: int) -> int | None:
         """The cost in micro-dollars, rounded up; None when the model's price is unknown."""

@@ -88,8 +88,8 @@ async def test_the_key_is_sent_as_a_bearer_token(key: str | None, header: str | 
     ("status", "headers", "reason", "retry_after"),
     [
         (400, {}, "refused", 30),
-        (401, {}, "refused", 30),
-        (404, {}, "refused", 30),
+        (401, {}, "misconfigured", 30),
+        (404, {}, "misconfigured", 30),
         (413, {}, "refused", 30),
         (408, {}, "upstream_error", 1),
         (429, {}, "rate_limited", 1),

@@ -200,8 +200,19 @@ async def test_an_error_inside_the_stream_comes_after_the_text_before_it(
 
 async def test_an_answer_that_the_provider_withholds_is_refused() -> None:
     said, failed = await failure(text("I"), chunk({}, "content_filter"), DONE)
-    assert (said, failed.reason) == ("I", "refused")
+    assert (said, failed.reason) == ("I", "withheld")
     assert "content filter" in failed.message
+
+
+async def test_an_answer_that_is_not_over_by_its_deadline_is_cut() -> None:
+    latest = asyncio.get_running_loop().time() + 0.1
+    async with streaming(text("Thirty"), asyncio.Event()) as generator:
+        parts = generator.generate(question(deadline=latest))
+        assert await anext(parts) == Delta("Thirty")
+        with pytest.raises(GenerationFailed) as caught:
+            await anext(parts)
+        assert caught.value.reason == "timeout_total"
+        assert caught.value.billable
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from tests.contract.sample_points import DIMENSIONS, EAST, point, words
 
 from carrel.domain.errors import CarrelError, StorageFull, TooLarge, Unavailable
 from carrel.domain.ids import ChunkId, DocumentId, TenantId
-from carrel.vectors.server.breaker import FAILURES
+from carrel.remote.breaker import FAILURES
 from carrel.vectors.server.client import CONNECTIONS
 from carrel.vectors.server.store import QdrantServerStore
 from carrel.vectors.server.tenant import ServerTenantVectors

@@ -1,6 +1,5 @@
 """Questions: `/v1/query` and `/v1/search`."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -23,6 +22,7 @@ from carrel.api.responses import Json
 from carrel.domain.answer import Answer, CacheUse
 from carrel.domain.errors import InvalidRequest
 from carrel.domain.filter import is_text, parse_filter
+from carrel.services import Services
 
 MAX_QUESTION = 10_000
 MAX_TOP_K = 50
@@ -68,7 +68,7 @@ class SearchBody(BaseModel):
 )
 async def query(body: QueryBody, request: Request, caller: MayAsk) -> Response:
     services = services_of(request)
-    question = question_of(body, caller, services.models)
+    question = question_of(body, caller, services)
     lookup: Lookup | None = request.scope["state"].get("lookup")
     found = await ask(services.pipeline, question, caller.ticket, stages_of(request), lookup)
     if body.stream:
@@ -81,14 +81,14 @@ async def query(body: QueryBody, request: Request, caller: MayAsk) -> Response:
     return Json(wire.answer(answer))
 
 
-def question_of(body: QueryBody, caller: TenantCaller, models: Sequence[str]) -> Question:
-    """What *caller* asks, of a server that offers these *models*.
+def question_of(body: QueryBody, caller: TenantCaller, services: Services) -> Question:
+    """What *caller* asks.
 
     Raises:
         InvalidRequest: the question is blank, or the filter or the model is wrong.
     """
-    if body.model is not None and body.model not in models:
-        raise InvalidRequest(f"this server offers: {', '.join(models)}", param="model")
+    if body.model is not None and body.model not in services.models:
+        raise InvalidRequest(f"this server offers: {', '.join(services.models)}", param="model")
     return Question(
         tenant_id=caller.tenant_id,
         key_id=caller.key_id,
@@ -98,6 +98,7 @@ def question_of(body: QueryBody, caller: TenantCaller, models: Sequence[str]) ->
         text=meaningful(body.question, "question"),
         top_k=body.top_k,
         max_tokens=body.max_tokens,
+        model=services.model_named(body.model),
         where=parse_filter(body.filter),
         cache=body.cache,
         semantic_cache=caller.semantic_cache,

@@ -94,6 +94,7 @@ async def chat(body: ChatBody, request: Request, caller: MayAsk) -> Response:
         text=text,
         top_k=TOP_K,
         max_tokens=body.max_completion_tokens or body.max_tokens or DEFAULT_MAX_TOKENS,
+        model=services.model_named(body.model),
         history=history,
         cache=body.cache,
         semantic_cache=caller.semantic_cache,

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from qdrant_client import AsyncQdrantClient
 
 from carrel.domain.errors import CarrelError
-from carrel.vectors.server.breaker import Breaker
-from carrel.vectors.server.failures import translated
+from carrel.remote.breaker import Breaker
+from carrel.vectors.server.failures import Unreachable, translated
 
 # Older servers ignore the condition of an upsert, without a word.
 CONDITIONAL_UPSERTS = (1, 16)
@@ -37,7 +37,7 @@ class Connection:
         self.read_timeout_seconds = read_timeout_seconds
         self.write_timeout_seconds = write_timeout_seconds
         self._client = client
-        self._breaker = Breaker()
+        self._breaker = Breaker(counted_as="qdrant")
         self._version: tuple[int, int] | None = None
 
     @property
@@ -57,7 +57,7 @@ class Connection:
         Raises:
             Unavailable: the server does not answer, or did not when last it was asked.
         """
-        with self._breaker.watching():
+        with self._breaker.watching(Unreachable):
             async with translated(seconds):
                 yield self._client
 
