@@ -10,6 +10,7 @@ from carrel.api import errors, health
 from carrel.api.admin import audit, dead_jobs, embedder, erasures, keys, moves, tenants
 from carrel.api.admin import usage as admin_usage
 from carrel.api.console import files, session
+from carrel.api.leaving import Leaving
 from carrel.api.middleware import RequestContext
 from carrel.api.native import (
     bulk,
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         redoc_url=None,
     )
+    app.state.leaving = Leaving()
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router)

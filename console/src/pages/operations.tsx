@@ -80,7 +80,7 @@ function Parts({ state, samples, embedder }: { state: Readiness; samples: Sample
         </>
       )}
       {has && <><dt>Redis</dt><dd>{sum(samples, "carrel_redis_up") ? <Status of="ready" /> : <span class="faint">none, or it does not answer</span>}</dd></>}
-      {has && <><dt>Answers being streamed</dt><dd>{number(sum(samples, "carrel_open_streams"))}</dd></>}
+      {has && <><dt>Answers being streamed</dt><dd>{number(sum(samples, "carrel_streams_in_flight"))}</dd></>}
       {has && <><dt>Usage not yet in SQL</dt><dd>{number(sum(samples, "carrel_usage_pending_events"))} events</dd></>}
       {has && <><dt>Alarms</dt><dd>{alarms ? <Status of="failed" /> : "none"}<span class="faint"> (isolation, lost usage)</span></dd></>}
     </dl>

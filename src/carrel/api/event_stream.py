@@ -3,10 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 
+import orjson
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from carrel.api.errors import describe
+from carrel.api.leaving import is_cut, stopping
 from carrel.telemetry import metrics
 
 HEARTBEAT_SECONDS = 15.0
@@ -25,12 +30,29 @@ def frame(data: bytes, *, event: str | None = None, number: int | None = None) -
     return head + b"data: " + data + b"\n\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """What a stream ends with when its process has to go: an error, and then *end*.
+
+    The error has no number, so a reader's Last-Event-ID stays that of the last event it has.
+    """
+
+    advice: str = "follow it again"
+    event: str | None = "error"
+    end: bytes = b""
+
+    def frames(self, scope: Scope) -> bytes:
+        said = describe(stopping(self.advice), Request(scope))
+        return frame(orjson.dumps(said), event=self.event) + self.end
+
+
 class EventStream(Response):
     """Sends frames as they come, and a comment when none came for a while."""
 
-    def __init__(self, frames: AsyncGenerator[bytes]) -> None:
+    def __init__(self, frames: AsyncGenerator[bytes], farewell: Farewell | None = None) -> None:
         super().__init__()
         self._frames = frames
+        self._farewell = farewell or Farewell()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
@@ -38,16 +60,22 @@ class EventStream(Response):
         writing = asyncio.ensure_future(sender.write(self._frames))
         heartbeat = asyncio.ensure_future(sender.beat())
         leaving = asyncio.ensure_future(_until_disconnect(receive))
-        with metrics.open_streams.track_inprogress():
+        with metrics.streams_in_flight.track_inprogress():
             try:
                 await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                if not is_cut(scope):
+                    raise
             finally:
                 for task in (writing, heartbeat, leaving):
                     if not task.done():
                         task.cancel()
                 await asyncio.gather(writing, heartbeat, leaving, return_exceptions=True)
-        if not writing.cancelled() and (error := writing.exception()):
-            raise error
+        if not writing.cancelled():
+            if error := writing.exception():
+                raise error
+        elif is_cut(scope) and leaving.cancelled():
+            await sender.say(self._farewell.frames(scope))
 
 
 class _Sender:
@@ -62,6 +90,9 @@ class _Sender:
                 await self._send({"type": "http.response.body", "body": data, "more_body": True})
                 self._last = loop.time()
         await self._send({"type": "http.response.body", "body": b""})
+
+    async def say(self, last: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": last})
 
     async def beat(self) -> None:
         loop = asyncio.get_running_loop()

@@ -10,6 +10,9 @@ from prometheus_client import (
     generate_latest,
 )
 
+from carrel.telemetry import joint
+
+joint.join()
 # They read /proc in the event loop; a node exporter tells the same of every process.
 REGISTRY.unregister(PROCESS_COLLECTOR)
 REGISTRY.unregister(GC_COLLECTOR)
@@ -47,7 +50,9 @@ checked_out = Counter(
     "do not support them. A rise says that documents, or the model, are up to something.",
     ("what",),
 )
-open_streams = Gauge("carrel_open_streams", "Answers being streamed now.")
+streams_in_flight = Gauge(
+    "carrel_streams_in_flight", "Answers being streamed now.", multiprocess_mode="livesum"
+)
 isolation_violations = Counter(
     "carrel_isolation_violations_total",
     "Points of another tenant that a vector store returned. Anything but 0 is an alarm.",
@@ -64,7 +69,11 @@ generation_takeovers = Counter(
 generations_cancelled = Counter(
     "carrel_generations_cancelled_total", "Generations cut here because nobody read them any more."
 )
-redis_up = Gauge("carrel_redis_up", "1: Redis answers. 0: it does not, or none is used.")
+redis_up = Gauge(
+    "carrel_redis_up",
+    "1: Redis answers. 0: it does not, or none is used.",
+    multiprocess_mode="livemin",
+)
 redis_failures = Counter(
     "carrel_redis_failures_total", "Calls to Redis that failed, or took longer than they may."
 )
@@ -77,7 +86,11 @@ local_admissions = Counter(
     "carrel_local_admissions_total",
     "Requests admitted at this replica's share of the limits, because Redis was down.",
 )
-usage_pending = Gauge("carrel_usage_pending_events", "Usage events that are not in SQL yet.")
+usage_pending = Gauge(
+    "carrel_usage_pending_events",
+    "Usage events that are not in SQL yet.",
+    multiprocess_mode="livesum",
+)
 usage_recovered = Counter(
     "carrel_usage_recovered_events_total",
     "Usage events read from the journals of processes that were killed, or that SQL kept waiting.",
@@ -118,7 +131,10 @@ cache_age_seconds = Histogram(
     buckets=(1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800),
 )
 cache_bytes = Gauge(
-    "carrel_cache_bytes", "Memory that a cache of this process holds; by what is in it.", ("what",)
+    "carrel_cache_bytes",
+    "Memory that a cache of this process holds; by what is in it.",
+    ("what",),
+    multiprocess_mode="livesum",
 )
 semantic_candidates = Counter(
     "carrel_semantic_candidates_total",
@@ -141,27 +157,12 @@ loop_lag_seconds = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1),
 )
 loop_lag_max_seconds = Gauge(
-    "carrel_event_loop_lag_max_seconds", "The largest overrun since the last scrape."
+    "carrel_event_loop_lag_max_seconds",
+    "The largest overrun of the last 15 to 30 seconds.",
+    multiprocess_mode="livemax",
 )
 
 
-def observe_loop_lag(seconds: float) -> None:
-    """Take in one overrun of the event loop."""
-    global _largest_lag  # noqa: PLW0603 - a maximum that scrapes reset
-    loop_lag_seconds.observe(seconds)
-    _largest_lag = max(_largest_lag, seconds)
-
-
-def _take_largest_lag() -> float:
-    global _largest_lag
-    largest, _largest_lag = _largest_lag, 0.0
-    return largest
-
-
-_largest_lag = 0.0
-loop_lag_max_seconds.set_function(_take_largest_lag)
-
-
 def exposition() -> bytes:
-    """All metrics in Prometheus' text format."""
-    return generate_latest(REGISTRY)
+    """All metrics of this server's processes in Prometheus' text format; it reads files."""
+    return generate_latest(joint.registry())
