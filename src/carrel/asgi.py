@@ -52,8 +52,10 @@ ROUTERS = (
 )
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, processes: int = 1) -> FastAPI:
     """The application; without *settings*, those of the environment.
+
+    *processes*: how many of this host run it.
 
     Raises:
         SettingsError: the environment does not make valid settings.
@@ -63,7 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         configure_logging(chosen.log.level, chosen.log.format)
-        async with open_services(chosen) as services:
+        async with open_services(chosen, processes=processes) as services:
             app.state.services = services
             yield
 

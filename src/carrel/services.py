@@ -175,8 +175,8 @@ class Services:
 
 
 @contextlib.asynccontextmanager
-async def open_services(settings: Settings) -> AsyncGenerator[Services]:
-    """Everything the API needs, opened; closed at the end of the block."""
+async def open_services(settings: Settings, *, processes: int = 1) -> AsyncGenerator[Services]:
+    """Everything that one of so many API *processes* needs, opened; closed with the block."""
     async with contextlib.AsyncExitStack() as stack:
         database = await open_database(settings, stack)
         embedders = open_embedders(settings, stack)
@@ -269,7 +269,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
                 passage_tokens=settings.ingestion.chunk_tokens,
             ),
             ledger=ledger,
-            gate=open_gate(ledger, redis, stack),
+            gate=open_gate(settings, ledger, redis, stack, processes=processes),
         )
 
 

@@ -208,3 +208,31 @@ def test_several_processes_without_redis_are_refused(tmp_path: Path):
     server.data_dir.mkdir()
     with pytest.raises(AssertionError, match="CARREL_REDIS_URL"):
         server.start()
+
+
+@pytest.mark.parametrize("shares_rows", [False, True])
+def test_a_second_server_that_shares_a_part_is_told_what_is_missing(
+    tmp_path: Path, request: pytest.FixtureRequest, shares_rows: bool
+):
+    with services.redis() as redis:
+        environment = {"CARREL_REDIS_URL": redis.url}
+        if shares_rows:
+            url = request.getfixturevalue("postgres_url")
+            environment["CARREL_DATABASE_URL"] = url.replace("+asyncpg", "")
+        (tmp_path / "here").mkdir()
+        (tmp_path / "there").mkdir()
+        with running(tmp_path / "here", environment) as here:
+            there = Server(tmp_path / "there" / "data", environment)
+            there.data_dir.mkdir()
+            if shares_rows:
+                there.start()
+                there.stop()
+                assert "finds only the documents that it took in" in there.log()
+            else:
+                with pytest.raises(AssertionError, match="cannot run with these settings"):
+                    there.start()
+                assert (
+                    "CARREL_DATABASE_URL, CARREL_ORIGINALS__URL, CARREL_QDRANT_URL" in there.log()
+                )
+            assert str(here.data_dir) in there.log()
+            assert here.is_ready()

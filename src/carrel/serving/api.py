@@ -1,6 +1,7 @@
-"""The process that answers HTTP: `python -m carrel.serving.api FD [TABLE PLACE]`.
+"""The process that answers HTTP: `python -m carrel.serving.api FD [TABLE PLACE PROCESSES]`.
 
-FD is the listening socket, inherited; TABLE and PLACE are of `balance`.
+FD is the listening socket, inherited; TABLE and PLACE are of `balance`, and PROCESSES is how
+many there are.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from carrel.domain.errors import CarrelError
 from carrel.resources import check_embedder, check_vectors
 from carrel.serving.admin_key import announce_first_admin_key
 from carrel.serving.lifeline import INVALID_SETTINGS, on_parent_death
+from carrel.serving.neighbours import check_neighbours
 from carrel.serving.server import Server
 from carrel.settings import Settings, SettingsError, load_settings
 from carrel.telemetry.log import configure_logging
@@ -28,7 +30,8 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"carrel: {error}\n")
         return INVALID_SETTINGS
-    app = create_app(settings)
+    table, place, processes = (int(word) for word in sys.argv[2:5] or (-1, 0, 1))
+    app = create_app(settings, processes=processes)
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -41,7 +44,7 @@ def main() -> int:
     server = Server(
         config,
         app.state.leaving,
-        place=(int(sys.argv[2]), int(sys.argv[3])) if len(sys.argv) > 2 else None,
+        place=(table, place) if table >= 0 else None,
         notice_seconds=settings.drain.notice_seconds,
         grace_seconds=settings.drain.grace_seconds,
     )
@@ -57,6 +60,7 @@ def main() -> int:
 
 async def _serve(server: Server, settings: Settings) -> None:
     on_parent_death(server.abandon)
+    await check_neighbours(settings)
     await check_embedder(settings)
     await check_vectors(settings)
     await announce_first_admin_key(settings)

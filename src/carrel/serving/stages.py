@@ -32,7 +32,7 @@ def stages(
         ChildSpec(
             "API" if workers == 1 else f"API {place + 1}",
             "carrel.serving.api",
-            [str(listening), str(table), str(place)],
+            [str(number) for number in (listening, table, place, workers)],
             [listening, table],
             measured=True,
             renewed=True,
