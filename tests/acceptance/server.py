@@ -49,12 +49,7 @@ class Server:
                     str(self.port),
                     *self.arguments,
                 ],
-                env={
-                    **{k: v for k, v in os.environ.items() if not k.startswith("CARREL_")},
-                    "CARREL_ADMIN_KEY": ADMIN_KEY,
-                    "CARREL_DATA_DIR": str(self.data_dir),
-                    **self.environment,
-                },
+                env=self._variables(),
                 stdout=log,
                 stderr=log,
                 cwd=self.data_dir.parent,
@@ -115,6 +110,16 @@ class Server:
     def log(self, *, whole: bool = False) -> str:
         """Its last lines, or all."""
         return self._log_path.read_text()[0 if whole else -4000 :]
+
+    def _variables(self) -> dict[str, str]:
+        """Ours in place of the developer's; one that is empty is not set at all."""
+        ours = {
+            "CARREL_ADMIN_KEY": ADMIN_KEY,
+            "CARREL_DATA_DIR": str(self.data_dir),
+            **self.environment,
+        }
+        others = {k: v for k, v in os.environ.items() if not k.startswith("CARREL_")}
+        return others | {name: value for name, value in ours.items() if value}
 
     @property
     def _log_path(self) -> Path:

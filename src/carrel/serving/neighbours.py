@@ -7,14 +7,17 @@ vectors of its own it would find half of all documents, and no test of one host 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from carrel.domain.errors import CarrelError
 from carrel.redis.errors import SharedStateDown
-from carrel.redis.replicas import living_places
 from carrel.resources import open_redis
 from carrel.settings import Settings
 from carrel.sharing import Place, apart, place_of
+
+if TYPE_CHECKING:  # what takes long to import, only its users should pay for
+    from carrel.redis.client import RedisClient
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +46,9 @@ async def check_neighbours(settings: Settings, *, gone_seconds: float = GONE_SEC
         redis = open_redis(settings, stack)
         assert redis is not None
         try:
-            while fault := _worst(here, await living_places(redis)):
-                where, lacking = fault
-                said = (
-                    f"{where} uses the same Redis. Servers that do share everything else, too: "
-                    f"set {', '.join(lacking)} on each, to the same; or give this server another "
-                    "CARREL_REDIS_URL"
-                )
-                if DATABASE not in lacking:
+            while lacking := await unshared(here, redis):
+                said = explained(lacking)
+                if DATABASE not in lacking.settings:
                     log.error("%s. Now each finds only the documents that it took in", said)
                     return
                 if loop.time() >= until:
@@ -60,7 +58,33 @@ async def check_neighbours(settings: Settings, *, gone_seconds: float = GONE_SEC
             log.warning("Redis does not answer: who else uses it is not known")
 
 
-def _worst(here: Place, places: Sequence[bytes]) -> tuple[str, tuple[str, ...]] | None:
-    theirs = [Place.decoded(raw) for raw in places]
-    faults = [(there.where, lacking) for there in theirs if (lacking := apart(here, there))]
-    return max(faults, key=lambda fault: DATABASE in fault[1], default=None)
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """The server `where` does not share what these settings would have it share."""
+
+    where: str
+    settings: tuple[str, ...]
+
+
+async def unshared(here: Place, redis: "RedisClient") -> Lacking | None:
+    """What is not shared with a server that uses *redis* now; the worst case of several.
+
+    Raises:
+        SharedStateDown: Redis does not answer.
+    """
+    from carrel.redis.replicas import living_places
+
+    theirs = [Place.decoded(raw) for raw in await living_places(redis)]
+    faults = [
+        Lacking(there.where, settings) for there in theirs if (settings := apart(here, there))
+    ]
+    return max(faults, key=lambda fault: DATABASE in fault.settings, default=None)
+
+
+def explained(lacking: Lacking) -> str:
+    """What is amiss, and what to do."""
+    return (
+        f"{lacking.where} uses the same Redis. Servers that do share everything else, too: set "
+        f"{', '.join(lacking.settings)} on each, to the same; or give this server another "
+        "CARREL_REDIS_URL"
+    )

@@ -30,7 +30,11 @@ class Supervisor:
 
     def __init__(self, stages: Sequence[Sequence[ChildSpec]], metrics: Path | None = None) -> None:
         if metrics:
-            joint.prepare(metrics)
+            try:
+                joint.prepare(metrics)
+            except OSError as error:  # answers go on, on a full disk, too
+                log.warning("each process has metrics of its own: %s", error.strerror)
+                metrics = None
         self._stages = [[Child(spec, metrics) for spec in stage] for stage in stages]
         self._told = asyncio.Event()
         self._hurried = asyncio.Event()
