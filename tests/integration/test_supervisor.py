@@ -108,3 +108,52 @@ async def test_what_is_needed_by_others_stops_after_them(modules: Path):
     os.kill(os.getpid(), signal.SIGTERM)
     assert await asyncio.wait_for(running, 60) == 0
     assert ends.read_text().split() == ["api", "engine"]
+
+
+SLEEPS = """
+    import pathlib, signal, sys
+    from carrel.serving.lifeline import say_ready
+
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit(0))
+    with pathlib.Path(sys.argv[1]).open("a") as file:
+        file.write("start ")
+    say_ready()
+    signal.pause()
+"""
+
+
+async def test_sighup_puts_a_new_process_in_the_place_of_the_old_one(modules: Path):
+    starts = modules / "starts"
+    name = module(modules, "sleeping", SLEEPS)
+    running = asyncio.create_task(
+        Supervisor([[ChildSpec("API", name, [str(starts)], renewed=True)]]).run()
+    )
+    await until_text(starts, 1)
+    os.kill(os.getpid(), signal.SIGHUP)
+    await until_text(starts, 2)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await asyncio.wait_for(running, 60) == 0
+    assert len(await until_text(starts, 2)) == 2
+
+
+async def test_a_terminal_that_is_closed_stops_what_was_started_there(modules: Path):
+    starts = modules / "starts"
+    name = module(modules, "sleeping", SLEEPS)
+    code = f"""
+        import asyncio
+        from carrel.serving.child import ChildSpec
+        from carrel.serving.supervisor import Supervisor
+        spec = ChildSpec("API", {name!r}, [{str(starts)!r}], renewed=True)
+        raise SystemExit(asyncio.run(Supervisor([[spec]]).run()))
+    """
+    terminal, side = os.openpty()
+    # A process that leads its session, and opens a terminal, has it.
+    opened = ["sh", "-c", 'exec 3<>"$0"; exec "$@"', os.ttyname(side)]
+    process = await asyncio.create_subprocess_exec(
+        *opened, sys.executable, "-m", module(modules, "server", code), start_new_session=True
+    )
+    await until_text(starts, 1)
+    os.close(side)
+    os.close(terminal)
+    assert await asyncio.wait_for(process.wait(), 60) == 0
+    assert len(await until_text(starts, 1)) == 1
