@@ -14,12 +14,11 @@ import sys, os
 from carrel.telemetry import metrics
 metrics.isolation_violations.inc(int(sys.argv[1]))
 metrics.streams_in_flight.set(int(sys.argv[1]))
-print(metrics.exposition().decode(), flush=True)
 if len(sys.argv) > 2:
     import subprocess
     inner = "from carrel.telemetry import metrics as m; m.isolation_violations.inc(100)"
     subprocess.run([sys.executable, "-c", inner], check=True)
-    print(metrics.exposition().decode(), flush=True)
+print(metrics.exposition().decode(), flush=True)
 os.kill(os.getpid(), 9)
 """
 

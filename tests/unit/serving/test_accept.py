@@ -13,11 +13,12 @@ CONNECTIONS = 40
 
 
 class Process:
-    """An acceptor, and the connections it took."""
+    """An acceptor, the connections it took, and how many more it has."""
 
     def __init__(self, listening: socket.socket, table: int, place: int) -> None:
         self.taken: list[asyncio.BaseTransport] = []
-        balance = Balance(table, place, lambda: len(self.taken))
+        self.others = 0
+        balance = Balance(table, place, lambda: len(self.taken) + self.others)
         process = self
 
         class Taken(asyncio.Protocol):
@@ -66,6 +67,28 @@ async def test_a_burst_is_shared_out(listening: socket.socket, processes: list[P
     assert abs(one - other) <= SLACK + 1
     for writer in writers:
         writer.close()
+
+
+async def test_who_has_most_leaves_the_next_to_others(
+    listening: socket.socket, processes: list[Process]
+):
+    busy, idle = processes
+    busy.others = 100
+    writers = await connect(listening, CONNECTIONS)
+    await until_taken(processes, CONNECTIONS)
+    assert len(idle.taken) > len(busy.taken) * 2
+    for writer in writers:
+        writer.close()
+
+
+def test_only_those_count_that_take_connections():
+    table = new_table(3)
+    here = Balance(table, 0, lambda: 10)
+    assert here.excess() == 0
+    there = Balance(table, 1, lambda: 1)
+    assert here.excess() == 9 - SLACK
+    there.withdraw()
+    assert here.excess() == 0
 
 
 async def test_a_process_that_takes_no_more_is_waited_for_by_nobody(
