@@ -110,6 +110,7 @@ async def test_one_that_is_stuck_keeps_no_connection_waiting(listening: socket.s
     writers = await connect(listening, CONNECTIONS)
     await until_taken([process], CONNECTIONS)
     process.acceptor.close()
+    await process.acceptor.wait_closed()
     for transport in process.taken:
         transport.abort()  # type: ignore[attr-defined]
     for writer in writers:
