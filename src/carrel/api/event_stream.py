@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -15,6 +15,7 @@ from carrel.api.leaving import is_cut, stopping
 from carrel.telemetry import metrics
 
 HEARTBEAT_SECONDS = 15.0
+ADVICE = "read on with GET /v1/query/{id}/events and the header Last-Event-ID, or ask again"
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -30,29 +31,22 @@ def frame(data: bytes, *, event: str | None = None, number: int | None = None) -
     return head + b"data: " + data + b"\n\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Farewell:
-    """What a stream ends with when its process has to go: an error, and then *end*.
+class EventStream(Response):
+    """Sends frames as they come, and a comment when none came for a while.
 
-    The error has no number, so a reader's Last-Event-ID stays that of the last event it has.
+    A stream whose process has to go ends with an error. *error* makes the frame of an error's
+    body, where it is not to be an event named `error`; it has no number, so that a reader's
+    Last-Event-ID stays that of the last event it has.
     """
 
-    advice: str = "follow it again"
-    event: str | None = "error"
-    end: bytes = b""
-
-    def frames(self, scope: Scope) -> bytes:
-        said = describe(stopping(self.advice), Request(scope))
-        return frame(orjson.dumps(said), event=self.event) + self.end
-
-
-class EventStream(Response):
-    """Sends frames as they come, and a comment when none came for a while."""
-
-    def __init__(self, frames: AsyncGenerator[bytes], farewell: Farewell | None = None) -> None:
+    def __init__(
+        self,
+        frames: AsyncGenerator[bytes],
+        error: Callable[[dict[str, Any]], bytes] | None = None,
+    ) -> None:
         super().__init__()
         self._frames = frames
-        self._farewell = farewell or Farewell()
+        self._error = error or _error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
@@ -75,7 +69,12 @@ class EventStream(Response):
             if error := writing.exception():
                 raise error
         elif is_cut(scope) and leaving.cancelled():
-            await sender.say(self._farewell.frames(scope))
+            body = describe(stopping(ADVICE), Request(scope))
+            await sender.end(self._error(body))
+
+
+def _error(body: dict[str, Any]) -> bytes:
+    return frame(orjson.dumps(body), event="error")
 
 
 class _Sender:
@@ -89,10 +88,10 @@ class _Sender:
             async for data in frames:
                 await self._send({"type": "http.response.body", "body": data, "more_body": True})
                 self._last = loop.time()
-        await self._send({"type": "http.response.body", "body": b""})
+        await self.end()
 
-    async def say(self, last: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": last})
+    async def end(self, data: bytes = b"") -> None:
+        await self._send({"type": "http.response.body", "body": data})
 
     async def beat(self) -> None:
         loop = asyncio.get_running_loop()

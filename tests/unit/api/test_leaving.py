@@ -1,13 +1,13 @@
 """What a request is told whose process has no more time, driven by hand through ASGI."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
-from carrel.api.event_stream import EventStream, Farewell, frame
+from carrel.api.event_stream import EventStream, frame
 from carrel.api.leaving import Leaving
 from carrel.api.middleware import RequestContext
 
@@ -44,10 +44,11 @@ async def endless() -> AsyncGenerator[bytes]:
     await asyncio.Event().wait()
 
 
-async def cut(scope: dict[str, Any], reader: Reader, farewell: Farewell | None) -> None:
-    answering = asyncio.create_task(
-        EventStream(endless(), farewell)(scope, reader.receive, reader.send)
-    )
+async def cut(
+    scope: dict[str, Any], reader: Reader, error: Callable[[Any], bytes] | None = None
+) -> None:
+    stream = EventStream(endless(), error)
+    answering = asyncio.create_task(stream(scope, reader.receive, reader.send))
     async with asyncio.timeout(5):
         while not reader.body:  # noqa: ASYNC110 - of a reader that only keeps
             await asyncio.sleep(0)
@@ -58,21 +59,19 @@ async def cut(scope: dict[str, Any], reader: Reader, farewell: Farewell | None) 
 
 async def test_a_stream_ends_with_an_error_that_has_no_number(scope: dict[str, Any]):
     reader = Reader()
-    await cut(scope, reader, Farewell("read on there"))
+    await cut(scope, reader)
     _, last, rest = reader.body.decode().split("\n\n")
     assert rest == ""
     assert last.startswith("event: error\ndata: ")
-    assert "this server is stopping: read on there" in last
+    assert "this server is stopping: read on with GET /v1/query/{id}/events" in last
     assert '"code":"unavailable"' in last
     assert not reader.sent[-1].get("more_body")
 
 
 async def test_a_stream_of_another_interface_ends_in_its_own_way(scope: dict[str, Any]):
     reader = Reader()
-    await cut(scope, reader, Farewell(event=None, end=b"data: [DONE]\n\n"))
-    _, error, end, _ = reader.body.decode().split("\n\n")
-    assert error.startswith('data: {"error":')
-    assert end == "data: [DONE]"
+    await cut(scope, reader, lambda body: body["error"]["code"].encode())
+    assert reader.body.endswith(b"\n\nunavailable")
 
 
 async def test_a_stream_that_is_cancelled_for_another_reason_says_nothing(scope: dict[str, Any]):

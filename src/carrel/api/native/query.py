@@ -16,7 +16,7 @@ from carrel.api.answering import ask, collect, following, log_content, stages_of
 from carrel.api.dependencies import MayAsk, MaySearch, TenantCaller, services_of
 from carrel.api.direct import Direct
 from carrel.api.errors import describe
-from carrel.api.event_stream import EventStream, Farewell, frame
+from carrel.api.event_stream import EventStream, frame
 from carrel.api.responses import Json
 from carrel.domain.answer import CacheUse
 from carrel.domain.errors import InvalidRequest
@@ -25,7 +25,6 @@ from carrel.domain.filter import is_text, parse_filter
 MAX_QUESTION = 10_000
 MAX_TOP_K = 50
 MAX_TOKENS = 8_192
-_FAREWELL = Farewell("read on with GET /v1/query/{id}/events, and the header Last-Event-ID")
 
 router = APIRouter(prefix="/v1", tags=["questions"], route_class=Direct)
 
@@ -82,7 +81,7 @@ async def query(body: QueryBody, request: Request, caller: MayAsk) -> Response:
     )
     found = await ask(services.pipeline, question, caller.ticket, stages_of(request))
     if body.stream:
-        return EventStream(_frames(following(found), request, caller, question.text), _FAREWELL)
+        return EventStream(_frames(following(found), request, caller, question.text))
     answer = await collect(found)
     log_content(caller, question.text, answer)
     return Json(wire.answer(answer))

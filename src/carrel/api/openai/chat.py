@@ -21,7 +21,7 @@ from carrel.api.answering import ask, collect, following, log_content, stages_of
 from carrel.api.dependencies import MayAsk, TenantCaller, services_of
 from carrel.api.direct import Direct
 from carrel.api.errors import describe
-from carrel.api.event_stream import EventStream, Farewell, frame
+from carrel.api.event_stream import EventStream, frame
 from carrel.api.native.query import MAX_QUESTION, MAX_TOKENS, meaningful
 from carrel.api.responses import Json
 from carrel.domain.answer import Answer, CacheUse, Message, Role
@@ -31,8 +31,6 @@ from carrel.domain.filter import is_text
 MAX_MESSAGES = 100
 DEFAULT_MAX_TOKENS = 512
 TOP_K = 8
-_END = frame(b"[DONE]")
-_FAREWELL = Farewell("ask again", event=None, end=_END)
 _FINISH = {"stop": "stop", "length": "length", "no_evidence": "stop"}
 _ROLES: dict[str, Role] = {
     "system": "system",
@@ -105,7 +103,7 @@ async def chat(body: ChatBody, request: Request, caller: MayAsk) -> Response:
     if body.stream:
         include_usage = body.stream_options is not None and body.stream_options.include_usage
         frames = _frames(following(found), request, caller, text, include_usage=include_usage)
-        return EventStream(frames, _FAREWELL)
+        return EventStream(frames, _error)
     answer = await collect(found)
     log_content(caller, text, answer)
     return Json(_completion(answer))
@@ -176,8 +174,13 @@ async def _frames(
                 else:
                     yield chunks.piece({"content": event.text})
         except Exception as error:  # noqa: BLE001 - the stream has begun: say it there
-            yield frame(orjson.dumps(describe(error, request)))
-        yield _END
+            yield _error(describe(error, request))
+        else:
+            yield frame(b"[DONE]")
+
+
+def _error(body: dict[str, Any]) -> bytes:
+    return frame(orjson.dumps(body)) + frame(b"[DONE]")
 
 
 class _Chunks:
