@@ -12,6 +12,7 @@ from carrel.api import errors, health
 from carrel.api.admin import audit, dead_jobs, embedder, erasures, keys, moves, tenants
 from carrel.api.admin import usage as admin_usage
 from carrel.api.console import files, session
+from carrel.api.leaving import Leaving
 from carrel.api.middleware import RequestContext
 from carrel.api.native import (
     bulk,
@@ -65,8 +66,10 @@ ROUTERS = (
 )
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, processes: int = 1) -> FastAPI:
     """The application; without *settings*, those of the environment.
+
+    *processes*: how many of this host run it.
 
     Raises:
         SettingsError: the environment does not make valid settings.
@@ -76,7 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         configure_logging(chosen.log.level, chosen.log.format)
-        async with open_services(chosen) as services:
+        async with open_services(chosen, processes=processes) as services:
             app.state.services = services
             yield
 
@@ -88,6 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         telemetry=_NO_TELEMETRY,
     )
+    app.state.leaving = Leaving()
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router)

@@ -39,6 +39,7 @@ from carrel.models import Space, open_embedder, spaces
 from carrel.placement.embedders import adopt, mismatch, tenants_by_embedder
 from carrel.placement.homes import Homes, Index
 from carrel.settings import Settings
+from carrel.sharing import place_of
 from carrel.usage.ledger import Ledger
 from carrel.usage.prices import Price, Prices
 from carrel.vectors.edge.store import EdgeVectorStore
@@ -262,9 +263,17 @@ def open_redis(settings: Settings, stack: contextlib.AsyncExitStack) -> "RedisCl
 
 
 def open_gate(
-    ledger: Ledger, redis: "RedisClient | None", stack: contextlib.AsyncExitStack
+    settings: Settings,
+    ledger: Ledger,
+    redis: "RedisClient | None",
+    stack: contextlib.AsyncExitStack,
+    *,
+    processes: int,
 ) -> Gate:
-    """Limits and budgets: in Redis, where there is one, else in this process's memory."""
+    """Limits and budgets: in Redis, where there is one, else in this process's memory.
+
+    *processes*: as many as this host is known to have.
+    """
     local = MemoryMeter()
     if redis is None:
         gate = Gate(ledger, local=local)
@@ -273,7 +282,7 @@ def open_gate(
         from carrel.limits.redis import RedisMeter
         from carrel.redis.replicas import Replicas
 
-        replicas = Replicas(redis)
+        replicas = Replicas(redis, place=place_of(settings).encoded(), at_least=processes)
         gate = Gate(ledger, local=local, shared=RedisMeter(redis), replicas=replicas)
         background = [replicas.run(), gate.run()]
     stack.push_async_callback(gate.close)

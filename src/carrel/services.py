@@ -183,8 +183,8 @@ class Services:
 
 
 @contextlib.asynccontextmanager
-async def open_services(settings: Settings) -> AsyncGenerator[Services]:
-    """Everything the API needs, opened; closed at the end of the block."""
+async def open_services(settings: Settings, *, processes: int = 1) -> AsyncGenerator[Services]:
+    """Everything that one of so many API *processes* needs, opened; closed with the block."""
     async with contextlib.AsyncExitStack() as stack:
         await open_tracing(settings, stack, process="api")
         database = await open_database(settings, stack)
@@ -281,7 +281,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             resumed=ResumedAnswers(shared, reuse, pipeline, database),
             embeddings=Embeddings(embedder, prices, ledger, model=name_of(settings.embedder)),
             ledger=ledger,
-            gate=open_gate(ledger, redis, stack),
+            gate=open_gate(settings, ledger, redis, stack, processes=processes),
         )
 
 

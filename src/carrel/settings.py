@@ -124,6 +124,17 @@ class CacheSettings(Section):
     )
 
 
+class DrainSettings(Section):
+    """How an API process leaves."""
+
+    notice_seconds: float = Field(
+        default=0, ge=0, description="requests are still taken after SIGTERM, with /readyz at 503"
+    )
+    grace_seconds: float = Field(
+        default=20, ge=0, description="for what is under way; then it ends with an error"
+    )
+
+
 class LogSettings(Section):
     """What the server writes to standard error."""
 
@@ -226,6 +237,7 @@ class Settings(BaseSettings):
     originals: OriginalsSettings = OriginalsSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     cache: CacheSettings = CacheSettings()
+    drain: DrainSettings = DrainSettings()
     log: LogSettings = LogSettings()
     tracing: TracingSettings = TracingSettings()
     jwt: JwtSettings = JwtSettings()

@@ -18,6 +18,7 @@ from yarl import URL
 
 ADMIN_KEY = "Zk4-acceptance-tests-only-9fQ2xW7rT1"
 READY_SECONDS = 60
+API = "carrel.serving.api"
 
 
 @dataclass
@@ -48,12 +49,7 @@ class Server:
                     str(self.port),
                     *self.arguments,
                 ],
-                env={
-                    **{k: v for k, v in os.environ.items() if not k.startswith("CARREL_")},
-                    "CARREL_ADMIN_KEY": ADMIN_KEY,
-                    "CARREL_DATA_DIR": str(self.data_dir),
-                    **self.environment,
-                },
+                env=self._variables(),
                 stdout=log,
                 stderr=log,
                 cwd=self.data_dir.parent,
@@ -99,17 +95,31 @@ class Server:
         assert self.process is not None
         found: dict[str, int] = {}
         for pid in _children_of(self.process.pid):
-            with contextlib.suppress(OSError):
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                if b"-m" in words:
-                    found[words[words.index(b"-m") + 1].decode()] = pid
+            if module := _module(pid):
+                found[module] = pid
         return found
+
+    def apis(self) -> set[int]:
+        """Process ids of the API processes."""
+        assert self.process is not None
+        return {pid for pid in _children_of(self.process.pid) if _module(pid) == API}
 
     def kill_child(self, module: str) -> None:
         os.kill(self.children()[module], signal.SIGKILL)
 
-    def log(self) -> str:
-        return self._log_path.read_text()[-4000:]
+    def log(self, *, whole: bool = False) -> str:
+        """Its last lines, or all."""
+        return self._log_path.read_text()[0 if whole else -4000 :]
+
+    def _variables(self) -> dict[str, str]:
+        """Ours in place of the developer's; one that is empty is not set at all."""
+        ours = {
+            "CARREL_ADMIN_KEY": ADMIN_KEY,
+            "CARREL_DATA_DIR": str(self.data_dir),
+            **self.environment,
+        }
+        others = {k: v for k, v in os.environ.items() if not k.startswith("CARREL_")}
+        return others | {name: value for name, value in ours.items() if value}
 
     @property
     def _log_path(self) -> Path:
@@ -142,6 +152,14 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+def _module(pid: int) -> str | None:
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if b"-m" in words:
+            return words[words.index(b"-m") + 1].decode()
+    return None
 
 
 def _children_of(pid: int) -> list[int]:

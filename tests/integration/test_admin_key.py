@@ -1,5 +1,6 @@
 """The first admin key, as a person at a terminal meets it."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -7,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from carrel.database.engine import Database
+from carrel.database.migrate import migrate
 from carrel.serving.admin_key import announce_first_admin_key
 from carrel.settings import Settings
+from carrel.tenancy.keys import KeyStore
 
 
 @pytest.fixture
@@ -39,3 +43,16 @@ async def test_a_lost_key_is_replaced_on_the_servers_machine(settings: Settings,
     )
     assert ended.stdout.startswith("crl_")
     assert len(ended.stdout.split()) == 1
+
+
+async def test_of_processes_that_start_at_once_one_makes_the_key(postgres_url: str):
+    databases = [Database(postgres_url) for _ in range(8)]
+    try:
+        await migrate(databases[0])
+        for database in databases:  # connected, so that none comes late
+            await database.ping()
+        made = await asyncio.gather(*(KeyStore(each).ensure_admin() for each in databases))
+        assert sum(key is not None for key in made) == 1
+    finally:
+        for database in databases:
+            await database.close()

@@ -2,27 +2,25 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import orjson
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from carrel.api.errors import error_body
+from carrel.api.errors import describe
+from carrel.api.leaving import is_cut, stopping
 from carrel.telemetry import metrics
 
 HEARTBEAT_SECONDS = 15.0
-FAREWELL_SECONDS = 1.0  # for a client that does not read
-CLOSING = "the server is shutting down: go on with another"
+ADVICE = "read on with GET /v1/query/{id}/events and the header Last-Event-ID, or ask again"
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 ]
-
-_open: dict["EventStream", None] = {}
 
 
 def frame(data: bytes, *, event: str | None = None, number: int | None = None) -> bytes:
@@ -36,8 +34,8 @@ def frame(data: bytes, *, event: str | None = None, number: int | None = None) -
 class EventStream(Response):
     """Sends frames as they come, and a comment when none came for a while.
 
-    *error* makes the frame of an error's body, where it is not to be an event named `error`;
-    *answer_id* is named in a header.
+    A stream whose process has to go ends with an error. *error* makes the frame of an error's
+    body, where it is not to be an event named `error`; *answer_id* is named in a header.
     """
 
     def __init__(
@@ -51,11 +49,6 @@ class EventStream(Response):
         self._frames = frames
         self._error = error or _error
         self._named = [(b"x-answer-id", answer_id.encode())] if answer_id else []
-        self._interrupted = asyncio.Event()
-
-    def interrupt(self) -> None:
-        """End the stream now, with an error that says that it can be gone on with elsewhere."""
-        self._interrupted.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [*HEADERS, *self._named]
@@ -64,47 +57,27 @@ class EventStream(Response):
         writing = asyncio.ensure_future(sender.write(self._frames))
         heartbeat = asyncio.ensure_future(sender.beat())
         leaving = asyncio.ensure_future(until_disconnect(receive))
-        ending = asyncio.ensure_future(self._interrupted.wait())
-        tasks = (writing, heartbeat, leaving, ending)
-        with metrics.streams_in_flight.track_inprogress(), _listed(self):
+        with metrics.streams_in_flight.track_inprogress():
             try:
-                await asyncio.wait({writing, leaving, ending}, return_when=asyncio.FIRST_COMPLETED)
-                interrupted = not (writing.done() or leaving.done())
+                await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                if not is_cut(scope):
+                    raise
             finally:
-                for task in tasks:
-                    task.cancel()  # which does nothing to those that are done
-                await asyncio.gather(*tasks, return_exceptions=True)
-            if interrupted:
-                body = error_body("unavailable", CLOSING, None, scope["state"]["request_id"])
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(FAREWELL_SECONDS):
-                        await sender.end(self._error(body))
-        if not writing.cancelled() and (error := writing.exception()):
-            raise error
-
-
-def interrupt_all() -> int:
-    """End every stream of this process that is under way; how many there were.
-
-    For a server that may wait no longer: each says how it is resumed on another.
-    """
-    streams = [*_open]
-    for stream in streams:
-        stream.interrupt()
-    return len(streams)
+                for task in (writing, heartbeat, leaving):
+                    if not task.done():
+                        task.cancel()
+                await asyncio.gather(writing, heartbeat, leaving, return_exceptions=True)
+        if not writing.cancelled():
+            if error := writing.exception():
+                raise error
+        elif is_cut(scope) and leaving.cancelled():
+            body = describe(stopping(ADVICE), Request(scope))
+            await sender.end(self._error(body))
 
 
 def _error(body: dict[str, Any]) -> bytes:
     return frame(orjson.dumps(body), event="error")
-
-
-@contextmanager
-def _listed(stream: EventStream) -> Generator[None]:
-    _open[stream] = None
-    try:
-        yield
-    finally:
-        del _open[stream]
 
 
 class _Sender:

@@ -3,6 +3,7 @@
 Pure ASGI: nothing here touches a streamed body.
 """
 
+import asyncio
 import logging
 import time
 from typing import Any
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carrel.api import allowances
 from carrel.api.errors import CLIENT_LEFT, error_response
+from carrel.api.leaving import is_cut, stopping
 from carrel.domain.errors import NotFound, TooLarge
 from carrel.domain.ids import new_id
 from carrel.telemetry import metrics, trace
@@ -65,6 +67,11 @@ class _Exchange:
             response = error_response(error, Request(self._scope))
             if not self._status:
                 await response(self._scope, self._limited, self._identified)
+        except asyncio.CancelledError:
+            if self._status or not is_cut(self._scope):
+                raise
+            response = error_response(stopping("ask again"), Request(self._scope))
+            await response(self._scope, self._limited, self._identified)
         finally:
             if ticket := self._scope["state"].get("ticket"):
                 await ticket.leave()

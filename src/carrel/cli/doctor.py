@@ -59,6 +59,7 @@ async def _examine(settings: "Settings") -> dict[str, Finding]:
         "data folder": _data_folder,
         "admin key": _admin_key,
         "database": _database,
+        "redis": _redis,
         "vectors": _vectors,
         **{f"vectors, {name}": _dedicated(name) for name in settings.qdrant_servers},
         "embedder": _embedder,
@@ -110,6 +111,26 @@ async def _database(settings: "Settings") -> Finding:
     if revision == HEAD:
         return Finding("ok", f"{shown}, schema {revision}")
     return Finding("note", f"{shown}, schema {revision or 'empty'}", "`carrel serve` migrates it")
+
+
+async def _redis(settings: "Settings") -> Finding:
+    from carrel.redis.client import RedisClient
+    from carrel.redis.errors import SharedStateDown
+    from carrel.serving.neighbours import explained, unshared
+    from carrel.sharing import place_of
+
+    if settings.redis_url is None:
+        return Finding("ok", "none: limits and answers are kept in the memory of one API process")
+    redis = RedisClient(settings.redis_url.get_secret_value(), budget_seconds=REACH_SECONDS)
+    try:
+        lacking = await unshared(place_of(settings), redis)
+    except SharedStateDown as error:
+        return Finding("bad", f"does not answer: {error.reason}", "check CARREL_REDIS_URL")
+    finally:
+        await redis.close()
+    if lacking:
+        return Finding("bad", "answers; not all is shared", explained(lacking))
+    return Finding("ok", "answers")
 
 
 async def _vectors(settings: "Settings") -> Finding:

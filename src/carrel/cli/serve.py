@@ -29,39 +29,25 @@ def serve(
 
 
 def _run(host: str, port: int, workers: int, *, ingest: bool) -> int:
-    from carrel.models import spaces
-    from carrel.resources import engine_folder
     from carrel.serving.claim import claim_folder, listen
-    from carrel.serving.supervisor import ChildSpec, supervise
+    from carrel.serving.stages import metrics_folder, stages
+    from carrel.serving.supervisor import Supervisor
     from carrel.settings import SettingsError, load_settings
     from carrel.telemetry.log import configure_logging
 
     settings = load_settings()
-    if workers > 1:
-        raise SettingsError("this version runs one API process: leave out --workers")
+    if workers > 1 and settings.redis_url is None:
+        raise SettingsError(
+            f"--workers {workers} needs Redis, for limits, budgets and answers that the processes "
+            "share: set CARREL_REDIS_URL=redis://host:6379/0, or leave out --workers"
+        )
     configure_logging(settings.log.level, settings.log.format)
-    embedded = spaces(settings)
     with claim_folder(settings.data_dir), listen(host, port) as listening:
         address = f"http://{host}:{listening.getsockname()[1]}"
         sys.stdout.write(f"Carrel serves {address} from {settings.data_dir}\n")
         sys.stdout.flush()
-        descriptor = listening.fileno()
-        children = [
-            *([ChildSpec("worker", "carrel.serving.worker")] if ingest else []),
-            ChildSpec("API", "carrel.serving.api", [str(descriptor)], [descriptor]),
-        ]
-        if settings.qdrant_url is None:
-            children[:0] = [
-                ChildSpec(
-                    f"vector engine{space.suffix}",
-                    "carrel.vectors.edge.engine",
-                    [
-                        *("--folder", str(engine_folder(settings, space))),
-                        *("--dimensions", str(space.dimensions)),
-                    ],
-                )
-                for space in embedded
-            ]
+        specs = stages(settings, listening.fileno(), workers=workers, ingest=ingest)
         # Whoever connects while the last requests end is refused, and asks another server:
         # held open here, the socket would let them wait for nobody.
-        return asyncio.run(supervise(children, at_stop=listening.close))
+        supervisor = Supervisor(specs, metrics_folder(settings), at_stop=listening.close)
+        return asyncio.run(supervisor.run())

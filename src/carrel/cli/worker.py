@@ -24,8 +24,9 @@ def worker() -> None:
 
 
 def _run() -> int:
+    from carrel.serving.child import ChildSpec
     from carrel.serving.claim import claim_folder
-    from carrel.serving.supervisor import ChildSpec, supervise
+    from carrel.serving.supervisor import Supervisor
     from carrel.settings import SettingsError, load_settings
     from carrel.telemetry.log import configure_logging
 
@@ -36,7 +37,8 @@ def _run() -> int:
         )
     configure_logging(settings.log.level, settings.log.format)
     with claim_folder(settings.data_dir):
-        return asyncio.run(supervise([ChildSpec("worker", "carrel.serving.worker")]))
+        supervisor = Supervisor([[ChildSpec("worker", "carrel.serving.worker")]])
+        return asyncio.run(supervisor.run())
 
 
 def _not_shared(settings: "Settings") -> list[str]:

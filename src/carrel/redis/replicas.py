@@ -19,6 +19,7 @@ from carrel.redis.script import read_script
 BEAT_SECONDS = 2.0
 MARK_SECONDS = 86_400
 _LIVING, _MARK = "carrel:{replicas}:living", "carrel:{replicas}:mark"
+_PLACES = "carrel:{replicas}:places"
 _BEAT = read_script("carrel.redis", "beat")
 
 log = logging.getLogger(__name__)
@@ -36,22 +37,32 @@ class Replicas:
     """One replica among the others; `run` must be running.
 
     *on_new_memory* is called when Redis turns out to have lost, or changed, its memory.
+    *place* is told to the others; *at_least* so many replicas there are, whatever is known.
     """
 
-    def __init__(self, client: RedisClient, *, beat_seconds: float = BEAT_SECONDS) -> None:
+    def __init__(
+        self,
+        client: RedisClient,
+        *,
+        beat_seconds: float = BEAT_SECONDS,
+        place: bytes = b"",
+        at_least: int = 1,
+    ) -> None:
         self._client = client
         self._beat_seconds = beat_seconds
         self._name = secrets.token_hex(8)
         self._mark = ""
         self._listeners: list[Callable[[], object]] = []
-        self._count = 1
+        self._place = place
+        self._at_least = at_least
+        self._count = at_least
 
     def on_new_memory(self, listener: Callable[[], object]) -> None:
         self._listeners.append(listener)
 
     @property
     def count(self) -> int:
-        """The replicas alive when Redis last said; at least 1."""
+        """The replicas alive when Redis last said."""
         return self._count
 
     @property
@@ -63,9 +74,11 @@ class Replicas:
         """Say that this replica lives. Raises `SharedStateDown`."""
         lifetime = int(self._beat_seconds * 3000)
         count, raw, age = await self._client.run(
-            _BEAT, [_LIVING, _MARK], [self._name, lifetime, MARK_SECONDS * 1000]
+            _BEAT,
+            [_LIVING, _MARK, _PLACES],
+            [self._name, lifetime, MARK_SECONDS * 1000, self._place],
         )
-        self._count = max(1, count)
+        self._count = max(self._at_least, count)
         mark = bytes(raw).decode()
         if mark != self._mark:
             if self._mark:
@@ -86,3 +99,14 @@ class Replicas:
         """Stop counting as alive, at once rather than by silence."""
         with contextlib.suppress(SharedStateDown):
             await self._client.call("ZREM", _LIVING, self._name)
+            # Others of the same place say so again with their next beat.
+            await self._client.call("ZREM", _PLACES, self._place)
+
+
+async def living_places(client: RedisClient) -> list[bytes]:
+    """What living replicas told as their place; one that was killed counts for three beats.
+
+    Raises:
+        SharedStateDown: Redis does not answer.
+    """
+    return await client.call("ZRANGE", _PLACES, 0, -1)

@@ -1,7 +1,10 @@
-"""A child's tie to its supervisor: a pipe on standard input that ends with the supervisor."""
+"""A child's tie to its supervisor: a socket on standard input that ends with the supervisor."""
 
 import asyncio
+import contextlib
 import os
+import socket
+import stat
 import sys
 from collections.abc import Callable
 
@@ -19,3 +22,11 @@ def on_parent_death(then: Callable[[], object]) -> None:
             then()
 
     loop.add_reader(descriptor, read)
+
+
+def say_ready() -> None:
+    """Tell the supervisor, if there is one, that this process does its work from here on."""
+    descriptor = sys.stdin.fileno()
+    if stat.S_ISSOCK(os.fstat(descriptor).st_mode):  # else someone started it by hand
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as lifeline:
+            lifeline.send(b"r", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)

@@ -8,7 +8,7 @@ import sys
 import uvloop
 from prometheus_client import start_http_server
 
-from carrel.serving.lifeline import on_parent_death
+from carrel.serving.lifeline import on_parent_death, say_ready
 from carrel.serving.memory import settle
 from carrel.settings import load_settings
 from carrel.telemetry.log import configure_logging
@@ -25,6 +25,7 @@ async def work() -> None:
         settle()
         running = asyncio.ensure_future(worker.run())
         on_parent_death(running.cancel)
+        say_ready()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, running.cancel)
         with contextlib.suppress(asyncio.CancelledError):

@@ -18,6 +18,9 @@ from prometheus_client import (
 )
 
 from carrel import __version__
+from carrel.telemetry import joint
+
+joint.join()
 
 # They read /proc in the event loop; a node exporter tells the same of every process.
 REGISTRY.unregister(PROCESS_COLLECTOR)
@@ -312,5 +315,5 @@ for _each in (
 
 
 def exposition() -> bytes:
-    """All metrics in Prometheus' text format."""
-    return generate_latest(REGISTRY)
+    """All metrics of this server's processes in Prometheus' text format; it reads files."""
+    return generate_latest(joint.registry())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 
 from carrel.database.engine import Database, Transaction
 from carrel.database.tables import keys, tenants
@@ -31,6 +31,8 @@ from carrel.tenancy.terms import (
 _Row = Row[*tuple[Any, ...]]
 _is_live = keys.c.revoked_at.is_(None)
 _is_live_admin = keys.c.tenant_id.is_(None) & _is_live
+# On Postgres: of several processes that start at once, one makes the first admin key.
+_ONE_FIRST_ADMIN = select(func.pg_advisory_xact_lock(0x6361_7272_656C_0001))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ class KeyStore:
     async def ensure_admin(self) -> NewKey | None:
         """A first admin key, when there is none yet; None when there is one."""
         async with self._database.write() as connection:
+            if not self._database.is_sqlite:  # where one transaction writes at a time
+                await connection.execute(_ONE_FIRST_ADMIN)
             if (await connection.execute(select(keys.c.id).where(_is_live_admin))).first():
                 return None
             return await _insert_admin(connection)

@@ -1,5 +1,6 @@
 """Documents: upload, look, list, delete."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from carrel.api import shapes, wire
 from carrel.api.dependencies import MayReadDocuments, MayWriteDocuments, Opened
+from carrel.api.leaving import is_cut
 from carrel.api.responses import Json
 from carrel.domain.document import Document
 from carrel.domain.errors import InvalidRequest, UnsupportedMediaType
@@ -111,7 +113,13 @@ async def upload(
         raise UnsupportedMediaType("send multipart/form-data with a file, or application/json")
     if wait:
         sight = (*caller.groups, *said.groups)
-        document = await services.documents.wait(caller.tenant_id, document.id, sight, seconds=wait)
+        try:
+            document = await services.documents.wait(
+                caller.tenant_id, document.id, sight, seconds=wait
+            )
+        except asyncio.CancelledError:
+            if not is_cut(request.scope):
+                raise  # else: this process has to go, and the document was accepted
     return Json(wire.document(document), status_code=202)
 
 

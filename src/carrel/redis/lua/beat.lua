@@ -1,6 +1,8 @@
 -- Tells the others that a replica lives, and learns how many do.
--- KEYS: the living (until when, by replica); the mark of this Redis's memory.
--- ARGV: the replica, how long it counts as living (ms), how long the mark lasts (ms).
+-- KEYS: the living (until when, by replica); the mark of this Redis's memory; the places of
+--   the living (until when, by place).
+-- ARGV: the replica, how long it counts as living (ms), how long the mark lasts (ms), its
+--   place, or nothing.
 -- Answers {how many live, the mark, its age in ms}.
 
 -- The mark is gone when Redis lost its memory, and another when Redis was started
@@ -12,6 +14,11 @@ local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
+if ARGV[4] ~= '' then
+  redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[4])
+  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
+  redis.call('PEXPIRE', KEYS[3], ARGV[2])
+end
 
 local mark = redis.call('GET', KEYS[2])
 if not mark or string.match(mark, '^%w*') ~= run then
