@@ -107,10 +107,12 @@ def figures(plan: Plan, stage: Stage) -> dict[str, Any]:
     )
     found |= _quantiles("first token, hit", [each["first"] for each in hits])
     found |= _quantiles("upload acknowledged", [e["total"] for e in uploads if not e["fault"]])
-    for name in sorted({name for sample in stage.samples for name in sample["cores"]}):
+    processes = sorted({name for sample in stage.samples for name in sample["cores"]})
+    for name in processes:
         cores = [sample["cores"].get(name, 0.0) for sample in stage.samples]
-        memory = [sample["mebibytes"].get(name, 0.0) for sample in stage.samples]
         found[f"cores: {name}"] = round(float(np.mean(cores)), 2)
+    for name in processes:
+        memory = [sample["mebibytes"].get(name, 0.0) for sample in stage.samples]
         found[f"MiB: {name}"] = round(max(memory))
     return found
 
