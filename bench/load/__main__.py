@@ -73,7 +73,7 @@ async def _run(
         if setup.against == "carrel" and not options.without_memory:
             extra["KiB by open stream"] = round(await memory.kibibytes_by_stream(it, chosen), 1)
         ready = replace(chosen, members=it.members, url=it.url, folder=str(folder))
-        seconds = len(chosen.stages) * (chosen.ramp_seconds + chosen.hold_seconds)
+        seconds = len(chosen.stages) * chosen.stage_seconds
         print(f"Running for {seconds:.0f} s", flush=True)
         began, samples = await _loaded(ready, it, folder, options)
         if it.admin is not None:

@@ -63,9 +63,9 @@ def read_records(folder: Path) -> list[Record]:
 def stages(plan: Plan, began: float, records: list[Record], samples: list[Sample]) -> list[Stage]:
     """The stages of the plan, without the time in which users came."""
     found: list[Stage] = []
-    each = plan.ramp_seconds + plan.hold_seconds
+    each = plan.stage_seconds
     for number, users in enumerate(plan.stages):
-        start = began + number * each + plan.ramp_seconds
+        start = began + number * each + plan.ramp_seconds + plan.settle_seconds
         end = began + (number + 1) * each
         within = [record for record in records if start <= record["at"] < end]
         seen = [sample for sample in samples if start + 2 <= sample["at"] < end]
