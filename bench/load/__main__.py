@@ -73,7 +73,7 @@ async def _run(
         if setup.against == "carrel" and not options.without_memory:
             extra["KiB by open stream"] = round(await memory.kibibytes_by_stream(it, chosen), 1)
         ready = replace(chosen, members=it.members, url=it.url, folder=str(folder))
-        seconds = len(chosen.stages) * (chosen.ramp_seconds + chosen.hold_seconds)
+        seconds = len(chosen.stages) * chosen.stage_seconds
         print(f"Running for {seconds:.0f} s", flush=True)
         began, samples = await _loaded(ready, it, folder, options)
         if it.admin is not None:
@@ -81,6 +81,8 @@ async def _run(
         with contextlib.suppress(FileNotFoundError):  # there is none of a relay
             shutil.copy(folder / "server.log", options.output / "server.log")
     records = results.read_records(folder)
+    # Locust takes some seconds before the first user comes.
+    began = records[0]["at"] if records else began
     found = results.stages(chosen, began, records, samples)
     figures = [results.figures(chosen, stage) for stage in found]
     figures[-1] |= extra
@@ -92,10 +94,9 @@ async def _run(
         stages=found,
         folder=options.output,
     )
-    said = [
-        _words(chosen, setup),
-        f"{here['processor']}, {here['cores']} cores, all on one machine.",
-    ]
+    busy = here["load_average"][0]
+    machine_said = f"{here['processor']}, {here['cores']} cores, all on one machine"
+    said = [_words(chosen, setup), f"{machine_said}; load average {busy} before the start."]
     report.write(
         options.output / "index.html",
         title=f"Carrel under the load of {chosen.stages[-1]:,} users",

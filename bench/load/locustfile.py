@@ -25,7 +25,7 @@ _SERIAL = count(os.getpid() * 1_000_000)
 _WEIGHTS = [1 / (rank + 1) ** 0.85 for rank in range(len(PLAN.members))]
 _POPULARITY = [1 / (rank + 1) for rank in range(PLAN.popular)]
 _LINES = (Path(PLAN.folder) / f"records-{os.getpid()}.jsonl").open("ab", buffering=1 << 16)
-_UPLOADERS = max(1, round(PLAN.uploads_per_second * PLAN.every_seconds))
+_UPLOADERS = PLAN.uploads_per_second * PLAN.every_seconds
 
 
 class Asker(User):
@@ -131,8 +131,7 @@ class Stages(LoadTestShape):
     """Each number of users is come to over the time between two questions, then held."""
 
     def tick(self) -> tuple[int, float] | None:
-        each = PLAN.ramp_seconds + PLAN.hold_seconds
-        stage = math.floor(self.get_run_time() / each)
+        stage = math.floor(self.get_run_time() / PLAN.stage_seconds)
         if stage >= len(PLAN.stages):
             return None
         users = PLAN.stages[stage]

@@ -57,6 +57,16 @@ class Plan:
         """Over which users come, so that their questions are spread evenly from then on."""
         return self.every_seconds
 
+    @property
+    def settle_seconds(self) -> float:
+        """After which the last of them are surely there: locust is a little late with thousands."""
+        return self.every_seconds * 0.15
+
+    @property
+    def stage_seconds(self) -> float:
+        """For which each number of users takes."""
+        return self.ramp_seconds + self.settle_seconds + self.hold_seconds
+
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self)))
 

@@ -39,8 +39,12 @@ def draw(
         "throughput": lambda axes: _throughput(axes, began, questions),
         "first-token": lambda axes: _first_token(axes, plan, began, questions),
         "streams": lambda axes: _streams(axes, began, questions),
-        "processors": lambda axes: _by_process(axes, began, samples, "cores", "busy cores"),
-        "memory": lambda axes: _by_process(axes, began, samples, "mebibytes", "MiB (PSS)"),
+        "processors": lambda axes: _by_process(
+            axes, began, samples, "cores", "cores", "Busy cores by process"
+        ),
+        "memory": lambda axes: _by_process(
+            axes, began, samples, "mebibytes", "MiB", "Memory by process (PSS)"
+        ),
         "distribution": lambda axes: _distribution(axes, plan, stages[-1]),
     }
     return [_saved(folder / f"{name}.svg", plot, began, stages) for name, plot in plots.items()]
@@ -49,7 +53,7 @@ def draw(
 def _saved(path: Path, plot: Callable[[Any], None], began: float, stages: Sequence[Stage]) -> Path:
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7.2, 3.2), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7.2, 3.5), layout="constrained")
     plot(axes)
     if path.stem != "distribution":
         axes.set(xlabel="seconds", xlim=(0, stages[-1].end - began))
@@ -82,7 +86,7 @@ def _throughput(axes: Any, began: float, questions: Sequence[Record]) -> None:
         rates = np.histogram(faults, edges)[0] / _BIN_SECONDS
         axes.plot(edges[:-1], rates, color="black", label="faults")
     axes.set(ylabel="questions/s", title="Questions by how they were answered")
-    axes.legend(frameon=False, loc="upper left", fontsize=8, ncols=5)
+    _legend(axes, 5)
 
 
 def _first_token(axes: Any, plan: Plan, began: float, questions: Sequence[Record]) -> None:
@@ -107,7 +111,8 @@ def _first_token(axes: Any, plan: Plan, began: float, questions: Sequence[Record
         title="First token: what is added to the model's own (miss), in all (exact)",
     )
     axes.title.set_fontsize(10)
-    axes.legend(frameon=False, loc="upper left", fontsize=8, ncols=4)
+    _plain_ticks(axes.yaxis)
+    _legend(axes, 4)
 
 
 def _streams(axes: Any, began: float, questions: Sequence[Record]) -> None:
@@ -122,14 +127,36 @@ def _streams(axes: Any, began: float, questions: Sequence[Record]) -> None:
     axes.set(ylabel="open", ylim=(0, None), title="Answers under way at once")
 
 
-def _by_process(axes: Any, began: float, samples: Sequence[Sample], what: str, label: str) -> None:
+def _by_process(  # noqa: PLR0917
+    axes: Any, began: float, samples: Sequence[Sample], what: str, label: str, title: str
+) -> None:
     names = {name for sample in samples for name in sample[what]}  # type: ignore[literal-required]
     means = {n: np.mean([s[what].get(n, 0.0) for s in samples]) for n in names}  # type: ignore[literal-required]
     for name, colour in zip(sorted(names, key=lambda n: -means[n]), _COLOURS, strict=False):
         values = [sample[what].get(name, np.nan) for sample in samples]  # type: ignore[literal-required]
         axes.plot([s["at"] - began for s in samples], values, color=colour, label=name)
-    axes.set(ylabel=label, ylim=(0, None), title=f"{label.capitalize()} by process")
-    axes.legend(frameon=False, loc="upper left", fontsize=8, ncols=4)
+    axes.set(ylabel=label, ylim=(0, None), title=title)
+    _legend(axes, 4)
+
+
+def _legend(axes: Any, columns: int) -> None:
+    """Below the plot, where no curve is."""
+    axes.legend(
+        frameon=False,
+        fontsize=8,
+        ncols=columns,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.18),
+    )
+
+
+def _plain_ticks(axis: Any) -> None:
+    """1, 2, 5, 10, 20 … in figures, where a scale is logarithmic."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _distribution(axes: Any, plan: Plan, stage: Stage) -> None:
@@ -147,4 +174,5 @@ def _distribution(axes: Any, plan: Plan, stage: Stage) -> None:
         ylim=(0, 100),
         title=f"First token with {stage.users:,} users",
     )
-    axes.legend(frameon=False, loc="lower right", fontsize=8)
+    _plain_ticks(axes.xaxis)
+    _legend(axes, 2)

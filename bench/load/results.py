@@ -63,9 +63,9 @@ def read_records(folder: Path) -> list[Record]:
 def stages(plan: Plan, began: float, records: list[Record], samples: list[Sample]) -> list[Stage]:
     """The stages of the plan, without the time in which users came."""
     found: list[Stage] = []
-    each = plan.ramp_seconds + plan.hold_seconds
+    each = plan.stage_seconds
     for number, users in enumerate(plan.stages):
-        start = began + number * each + plan.ramp_seconds
+        start = began + number * each + plan.ramp_seconds + plan.settle_seconds
         end = began + (number + 1) * each
         within = [record for record in records if start <= record["at"] < end]
         seen = [sample for sample in samples if start + 2 <= sample["at"] < end]
@@ -107,10 +107,12 @@ def figures(plan: Plan, stage: Stage) -> dict[str, Any]:
     )
     found |= _quantiles("first token, hit", [each["first"] for each in hits])
     found |= _quantiles("upload acknowledged", [e["total"] for e in uploads if not e["fault"]])
-    for name in sorted({name for sample in stage.samples for name in sample["cores"]}):
+    processes = sorted({name for sample in stage.samples for name in sample["cores"]})
+    for name in processes:
         cores = [sample["cores"].get(name, 0.0) for sample in stage.samples]
-        memory = [sample["mebibytes"].get(name, 0.0) for sample in stage.samples]
         found[f"cores: {name}"] = round(float(np.mean(cores)), 2)
+    for name in processes:
+        memory = [sample["mebibytes"].get(name, 0.0) for sample in stage.samples]
         found[f"MiB: {name}"] = round(max(memory))
     return found
 

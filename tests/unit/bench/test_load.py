@@ -76,7 +76,7 @@ def test_only_the_time_in_which_users_are_held_counts():
     line = {"kind": "new", "status": 200, "left": False, "fault": "", "cache": "miss"}
     records = [
         {**line, "at": 1_000.0 + second, "first": 0.310, "total": 4.3, "tokens": 200}
-        for second in range(90)
+        for second in range(99)
     ]
     records[75] |= {"fault": "HTTP 503", "cache": None}
     [stage] = stages(plan, 1_000.0, records, [])
