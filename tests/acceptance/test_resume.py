@@ -16,11 +16,15 @@ from tests.acceptance.streams import Received, Stream, close_all
 
 TOKENS = 60
 QUESTION = "How long do refunds take?"
-POLICY = {"text": "Refunds take 30 days after the return.", "document_id": "policy"}
+POLICY = {
+    "text": "Refunds take 30 days after the return.",
+    "document_id": "policy",
+    "metadata": {"kind": "policy"},
+}
 
 
 @pytest.fixture(autouse=True)
-def tidy() -> Iterator[None]:
+async def tidy() -> AsyncIterator[None]:
     yield
     close_all()
 
@@ -193,6 +197,16 @@ async def test_nobody_else_reads_an_answer_by_its_id(server: Server, acme: Clien
     assert kept.done is not None
     assert kept.done["cache"]["status"] == "exact"
     await refusals(kept.answer_id)
+
+    # What was asked by other groups is theirs, though it is written from everyone's documents.
+    for last_event_id in ("", "1000001"):  # from the log, and from the cache
+        asked = await Stream.ask(board, QUESTION, filter={"kind": "policy"})
+        answer = await asked.read(Received())
+        assert answer.done is not None
+        assert {each["document_id"] for each in answer.done["sources"]} == {"policy"}
+        for client in outsiders:
+            stream = await Stream.resume(client, answer.answer_id, last_event_id)
+            assert stream.response.status == 404
 
 
 @pytest.mark.parametrize("cache", ["use", "bypass"])
