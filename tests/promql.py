@@ -17,17 +17,6 @@ RULES = sorted((DEPLOY / "prometheus/rules").glob("*.yml"))
 # Put on by Prometheus, or its own.
 _TARGET = {"instance", "job"}
 _FOREIGN = {"up": set[str]()}
-# Metrics of upstreams, which come with the upstreams themselves.
-AWAITED = frozenset(
-    {
-        "carrel_upstream_attempts_total",
-        "carrel_upstream_first_token_seconds_bucket",
-        "carrel_upstream_in_flight",
-        "carrel_upstream_open",
-        "carrel_upstream_passed_over_total",
-        "carrel_upstream_retries_total",
-    }
-)
 _KINDS = {"counter": ("",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
 
 

@@ -16,12 +16,16 @@ from carrel.limits.books import RECOVERY_SECONDS
 
 API = "carrel.serving.api"
 RELEASED_SECONDS = 30  # after which nothing that a dead replica held is held any more
-DRAINING = "needs the drain of `carrel serve` (readiness ends at once, streams end in an event)"
 
 
 @pytest.fixture
 async def house(redis_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    environment = {"CARREL_REDIS_URL": redis_url, "CARREL_REDIS_TIMEOUT_SECONDS": "5"}
+    environment = {
+        "CARREL_REDIS_URL": redis_url,
+        "CARREL_REDIS_TIMEOUT_SECONDS": "5",
+        "CARREL_DRAIN__NOTICE_SECONDS": "1",
+        "CARREL_DRAIN__GRACE_SECONDS": "6",
+    }
     async with stage(tmp_path, environment) as house:
         yield house
 
@@ -68,7 +72,6 @@ async def test_when_told_to_stop_a_stream_under_way_is_whole(house: Stage):
     assert await stopping == 0
 
 
-@pytest.mark.xfail(reason=DRAINING, strict=True)
 async def test_when_told_to_stop_it_is_not_ready_at_once(house: Stage):
     house.model.behaviour = Behaviour(ttft_ms=5, tokens_per_second=20, tokens=60)
     async with house.streaming() as streamed:
@@ -87,7 +90,6 @@ async def test_when_told_to_stop_it_is_not_ready_at_once(house: Stage):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason=DRAINING, strict=True)
 async def test_at_the_deadline_a_stream_ends_in_an_event_and_no_bare_cut(house: Stage):
     house.model.behaviour = Behaviour(ttft_ms=5, tokens_per_second=10, tokens=2_000)
     async with house.streaming(max_tokens=2_000) as streamed:

@@ -7,8 +7,6 @@ from carrel.settings import OTHER_VARIABLES, setting_names
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
-# Of the change that gives streams their grace; the chart reads it if it is set.
-ANNOUNCED = frozenset({"CARREL_DRAIN__GRACE_SECONDS"})
 # What Kubernetes would set; named in a comment that says why it must not.
 NO_SETTINGS = frozenset({"CARREL_PORT"})
 
@@ -16,4 +14,4 @@ NO_SETTINGS = frozenset({"CARREL_PORT"})
 def unknown_settings(text: str) -> set[str]:
     """Names in *text* that look like settings and are none."""
     named = set(re.findall(r"CARREL_[A-Z0-9_]*[A-Z0-9]", text))
-    return named - set(setting_names()) - OTHER_VARIABLES - ANNOUNCED - NO_SETTINGS
+    return named - set(setting_names()) - OTHER_VARIABLES - NO_SETTINGS

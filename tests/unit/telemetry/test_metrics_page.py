@@ -24,6 +24,8 @@ BOUNDED = {
     "purpose",
     "reason",
     "version",
+    "upstream",
+    "why",
 }
 
 
