@@ -39,7 +39,7 @@ GOALS = {
     "quiet tenant's share refused": AtMost(0.01),
 }
 SETUPS = {
-    "adaptive": {"CARREL_LLM__MAX_CONNECTIONS": "4096"},
+    "adaptive": {"CARREL_LLM__MAX_CONNECTIONS": "4096", "CARREL_OVERLOAD__SLOW_SECONDS": "0.5"},
     "capacity set": {"CARREL_LLM__MAX_CONNECTIONS": str(PLACES)},
     "no limits": {
         "CARREL_LLM__MAX_CONNECTIONS": "4096",

@@ -101,7 +101,7 @@ class OverloadSettings(Section):
         default=True, description="fewer, while first tokens come much later than they did"
     )
     slow_seconds: float = Field(
-        default=0.5,
+        default=3.0,
         gt=0,
         description="by which the first token may come later than twice its usual time",
     )

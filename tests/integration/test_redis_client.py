@@ -227,6 +227,25 @@ async def test_a_stall_of_our_own_loop_is_not_held_against_redis(redis_url: str)
             assert await asking == b"PONG"
 
 
+async def test_a_loop_that_is_always_busy_is_not_held_against_redis(redis_url: str):
+    loop = asyncio.get_running_loop()
+    async with connected(redis_url, budget_seconds=0.02) as redis:
+        await answers(redis)
+        busy = True
+
+        def work() -> None:
+            time.sleep(0.015)
+            if busy:
+                loop.call_soon(work)
+
+        work()
+        replies = await asyncio.gather(*(redis.call("ECHO", str(n)) for n in range(20)))
+        for n in range(20):
+            replies.append(await redis.call("ECHO", str(n)))
+        busy = False
+        assert replies == [b"%d" % n for n in range(20)] * 2
+
+
 async def test_calls_of_one_turn_share_a_connection_and_get_their_own_replies(proxy: Proxy):
     async with connected(proxy.url) as redis:
         replies = await asyncio.gather(*(redis.call("ECHO", str(n)) for n in range(500)))

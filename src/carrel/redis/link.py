@@ -23,9 +23,10 @@ MAX_UNDER_WAY = 10_000
 class Link(asyncio.Protocol):
     """A connection that answers within *budget_seconds*, or is lost, with all that is under way.
 
-    The budget counts what Redis takes, and not what this process takes: when the event loop was
-    held up, its timer goes off late, and before it has read the replies that came meanwhile. So a
-    late timer gives the time once more. *failed* is called when somebody waited in vain.
+    The budget counts what Redis takes, and not what this process takes: it begins when a command
+    is sent, a timer that goes off late, because the event loop was held up, gives the time once
+    more, and what has arrived by then is read before anybody is given up. *failed* is called when
+    somebody waited in vain.
     """
 
     def __init__(
@@ -57,10 +58,8 @@ class Link(asyncio.Protocol):
         if not self._unsent:
             self._loop.call_soon(self._send)
         self._unsent.append(commands)
-        asked = _Asked(self._loop.create_future(), count, self._loop.time())
+        asked = _Asked(self._loop.create_future(), count)
         self._waiting.append(asked)
-        if self._timer is None:
-            self._timer = self._loop.call_at(asked.at + self._budget, self._check)
         return asked.replies
 
     def lose(self, reason: str, kind: type[OSError] = ConnectionError) -> None:
@@ -101,32 +100,48 @@ class Link(asyncio.Protocol):
 
     def _send(self) -> None:
         commands, self._unsent = self._unsent, []
-        if not self.is_lost:
-            self._transport.write(b"".join(commands))
+        if self.is_lost:
+            return
+        self._transport.write(b"".join(commands))
+        now = self._loop.time()
+        for asked in reversed(self._waiting):
+            if asked.at is not None:
+                break
+            asked.at = now
+        if self._timer is None:
+            self._timer = self._loop.call_at(now + self._budget, self._check)
 
     def _check(self) -> None:
         """See whether who has waited longest has waited too long."""
         self._timer = None
-        if not self._waiting:
+        first = self._waiting[0] if self._waiting else None
+        if first is None or first.at is None:  # sending it sets the timer again
             return
-        now, due = self._loop.time(), self._waiting[0].at + self._budget
+        now, due = self._loop.time(), first.at + self._budget
         if now < due:
             self._timer = self._loop.call_at(due, self._check)
-        elif now - due > LATE_SECONDS and not self._waiting[0].is_late:
-            self._waiting[0].is_late = True
+        elif now - due > LATE_SECONDS and not first.is_late:
+            first.is_late = True
             self._timer = self._loop.call_at(now + self._budget, self._check)
-        else:
+        else:  # two turns on, what has arrived is read
+            self._timer = self._loop.call_later(0, self._loop.call_soon, self._give_up, first)
+
+    def _give_up(self, first: "_Asked") -> None:
+        self._timer = None
+        if self._waiting and self._waiting[0] is first:
             self.lose(f"no answer within {self._budget * 1000:.0f} ms", TimeoutError)
+        else:
+            self._check()
 
 
 class _Asked:
-    """What was asked at a time of the event loop, and the replies that have come."""
+    """What was asked, sent at a time of the event loop, and the replies that have come."""
 
     __slots__ = ("at", "count", "is_late", "read", "replies")
 
-    def __init__(self, replies: "asyncio.Future[list[Any]]", count: int, at: float) -> None:
+    def __init__(self, replies: "asyncio.Future[list[Any]]", count: int) -> None:
         self.replies = replies
         self.count = count
-        self.at = at
+        self.at: float | None = None
         self.read: list[Any] = []
         self.is_late = False
