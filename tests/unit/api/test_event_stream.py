@@ -1,14 +1,13 @@
 """Streams, driven by hand through ASGI."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 
 from carrel.api import event_stream
-from carrel.api.event_stream import EventStream, frame, interrupt_all
+from carrel.api.event_stream import EventStream, frame
 
 SCOPE = {"type": "http", "state": {"request_id": "req_1"}}
 
@@ -89,56 +88,6 @@ async def test_an_error_in_the_middle_is_raised():
 
     with pytest.raises(ValueError, match="no more"):
         await run(frames(), Connection())
-
-
-async def endless(started: asyncio.Event) -> AsyncGenerator[bytes]:
-    yield b"a"
-    started.set()
-    await asyncio.Event().wait()
-
-
-async def test_a_stream_that_is_interrupted_ends_with_an_error():
-    started, connection = asyncio.Event(), Connection()
-    running = asyncio.create_task(run(endless(started), connection))
-    await started.wait()
-    assert interrupt_all() == 1
-    await asyncio.wait_for(running, 5)
-    assert interrupt_all() == 0
-    assert not connection.sent[-1].get("more_body")
-    name, data = connection.sent[-1]["body"].decode().strip().split("\n")
-    assert name == "event: error"
-    error = json.loads(data.removeprefix("data: "))["error"]
-    assert (error["code"], error["request_id"]) == ("unavailable", "req_1")
-
-
-async def test_a_stream_that_is_interrupted_says_it_in_its_own_way():
-    started, connection = asyncio.Event(), Connection()
-    stream = EventStream(endless(started), lambda body: body["error"]["code"].encode())
-    running = asyncio.create_task(stream(SCOPE, connection.receive, connection.send))
-    await started.wait()
-    stream.interrupt()
-    await asyncio.wait_for(running, 5)
-    assert connection.body == b"aunavailable"
-
-
-async def test_who_does_not_read_keeps_no_interrupted_stream(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(event_stream, "FAREWELL_SECONDS", 0.01)
-    started, connection = asyncio.Event(), Connection()
-
-    async def frames() -> AsyncGenerator[bytes]:
-        yield b"a"
-        started.set()
-        yield b"b"
-
-    async def stuck(message: Any) -> None:
-        if message.get("body") not in (None, b"a"):
-            await asyncio.Event().wait()
-
-    stream = EventStream(frames())
-    running = asyncio.create_task(stream(SCOPE, connection.receive, stuck))
-    await started.wait()
-    stream.interrupt()
-    await asyncio.wait_for(running, 5)
 
 
 async def test_a_client_that_reads_slowly_holds_one_frame_and_no_other_stream():
