@@ -1,6 +1,6 @@
 """All benches, each one entry: its name, what it measures, how, and the goals of its figures."""
 
-from bench import overload
+from bench import failover, overload
 from bench.caching import hit
 from bench.generations import coalescing
 from bench.generations import cost as generations
@@ -47,6 +47,12 @@ BENCHES = (
         "admit, reserve and finish a request, in memory and with Redis",
         gate.measure,
         {f"round trips to {step}": AtMost(1) for step in gate.STEPS},
+    ),
+    Bench(
+        "failover",
+        "an API process killed, then both renewed, while 200 readers stream through nginx",
+        failover.measure,
+        {"renewed: streams cut": AtMost(0), "renewed: questions without an answer": AtMost(0)},
     ),
     Bench(
         "hit",
