@@ -23,7 +23,7 @@ WINDOW = "20s"
 # reranker, budgets, a collector. The worker's metrics are in its own process.
 QUIET = (
     "semantic_cand|feedback|embedding_tok|fallbacks|breakers|refusals|reservations|trace_spans"
-    "|checked_out|carrel_jobs_total|job_seconds|ingestion_seconds"
+    "|checked_out|passed_over|upstream_retries|carrel_jobs_total|job_seconds|ingestion_seconds"
 )
 QUERIES = [query for row in ROWS.values() for panel in row for query in panel.queries.values()]
 

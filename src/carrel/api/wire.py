@@ -16,6 +16,11 @@ def usd(micro_usd: int | None) -> str | None:
 
 
 def answer(value: Answer) -> dict[str, Any]:
+    return {**content(value), "cache": cache(value), "usage": usage(value.usage)}
+
+
+def content(value: Answer) -> dict[str, Any]:
+    """The part of an answer that stays the same however often it is given."""
     return {
         "id": value.id,
         "answer": value.text,
@@ -23,8 +28,6 @@ def answer(value: Answer) -> dict[str, Any]:
         "finish_reason": value.finish_reason,
         "citations": [citation(each) for each in value.citations],
         "sources": [source(each) for each in value.sources],
-        "cache": cache(value),
-        "usage": usage(value.usage),
     }
 
 

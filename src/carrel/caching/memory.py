@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from carrel.caching.bounded import Bounded
 from carrel.caching.entry import Entry, decode, encode
 from carrel.caching.fingerprint import Fingerprint
+from carrel.caching.lately import Lately
 from carrel.caching.store import Dropped
 from carrel.domain.ids import AnswerId, DocumentId, TenantId
 
@@ -32,6 +34,7 @@ class MemoryAnswers:
     ) -> None:
         self._ttl_seconds = ttl_seconds
         self._clock = clock
+        self._decoded: Lately[bytes, Entry] = Lately()
         self._kept: Bounded[_Key, _Kept] = Bounded(
             max_bytes, what="answers", dropped=self._forget_id
         )
@@ -44,7 +47,7 @@ class MemoryAnswers:
         if kept.ends_at <= self._clock():
             self._kept.remove((tenant_id, name))
             return None
-        return decode(kept.data)
+        return self._decoded.of(kept.data, partial(decode, kept.data))
 
     async def find(self, tenant_id: TenantId, answer_id: AnswerId) -> Entry | None:
         name = self._named.get((tenant_id, answer_id))

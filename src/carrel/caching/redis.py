@@ -7,11 +7,13 @@ the document, so that they go with it.
 
 import hashlib
 import zlib
+from functools import partial
 
 import msgspec
 
 from carrel.caching.entry import Entry, decode, encode
 from carrel.caching.fingerprint import Fingerprint
+from carrel.caching.lately import Lately
 from carrel.caching.store import Dropped
 from carrel.domain.ids import AnswerId, DocumentId, TenantId
 from carrel.redis.client import RedisClient
@@ -26,6 +28,7 @@ class RedisAnswers:
 
     def __init__(self, client: RedisClient, *, ttl_seconds: float) -> None:
         self._client = client
+        self._decoded: Lately[bytes, Entry] = Lately()
         self._ttl = int(ttl_seconds)
 
     async def get(self, tenant_id: TenantId, name: Fingerprint) -> Entry | None:
@@ -33,7 +36,7 @@ class RedisAnswers:
         if data is None:
             return None
         try:
-            return decode(zlib.decompress(data[1:]) if data[:1] == _COMPRESSED else data[1:])
+            return self._decoded.of(data, partial(_unpacked, data))
         except (msgspec.DecodeError, zlib.error):  # of another version of Carrel
             return None
 
@@ -98,6 +101,10 @@ class RedisAnswers:
                 found.append(keys)
             if cursor == b"0":
                 return found
+
+
+def _unpacked(data: bytes) -> Entry:
+    return decode(zlib.decompress(data[1:]) if data[:1] == _COMPRESSED else data[1:])
 
 
 def _prefix(tenant_id: TenantId) -> str:

@@ -11,7 +11,7 @@ import yaml
 from tests.integration.deploy.files import DEPLOY, ROOT, unknown_settings
 
 from carrel.cli.serve import serve
-from carrel.serving.supervisor import STOP_SECONDS
+from carrel.serving.child import STOP_SECONDS
 from carrel.telemetry import metrics
 
 CHART = DEPLOY / "chart"

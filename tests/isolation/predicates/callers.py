@@ -92,8 +92,8 @@ CALLERS = (
     Mutation(
         "dependencies: scope",
         "api/dependencies.py",
-        "if self._scope not in caller.scopes:",
-        "if self._scope not in caller.scopes:",
+        "if scope not in caller.scopes:",
+        "if scope not in caller.scopes:",
         "if False:",
     ),
     Mutation(

@@ -19,9 +19,11 @@ from carrel.api.event_stream import HEADERS as EVENT_STREAM
 from carrel.api.event_stream import EventStream
 from carrel.api.native.answer_stream import AnswerStream, whole_stream
 from carrel.api.responses import Json
+from carrel.caching.lately import Lately
 from carrel.domain.answer import Answer, CacheUse
 from carrel.domain.errors import InvalidRequest
 from carrel.domain.filter import is_text, parse_filter
+from carrel.domain.ids import AnswerId
 from carrel.services import Services
 
 MAX_QUESTION = 10_000
@@ -29,6 +31,8 @@ MAX_TOP_K = 50
 MAX_TOKENS = 8_192
 
 PATH = "/v1/query"  # where questions are asked
+
+_contents: Lately[AnswerId, bytes] = Lately()
 
 router = APIRouter(prefix="/v1", tags=["questions"], route_class=Direct)
 
@@ -116,12 +120,19 @@ def whole_response(answer: Answer, *, stream: bool) -> list[Message]:
         content = whole_stream(answer)
     else:
         headers = [(b"content-type", b"application/json")]
-        content = orjson.dumps(wire.answer(answer))
+        content = _written(answer)
     headers = [*headers, (b"content-length", b"%d" % len(content))]
     return [
         {"type": "http.response.start", "status": 200, "headers": headers},
         {"type": "http.response.body", "body": content},
     ]
+
+
+def _written(answer: Answer) -> bytes:
+    """`wire.answer` as JSON, of which most is written once for all who are given the answer."""
+    content = _contents.of(answer.id, lambda: orjson.dumps(wire.content(answer))[:-1])
+    rest = orjson.dumps({"cache": wire.cache(answer), "usage": wire.usage(answer.usage)})
+    return content + b"," + rest[1:]
 
 
 @router.post("/search", summary="The passages that match best", response_model=shapes.Hits)
