@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from carrel.database.engine import Database
+from carrel.database.engine import Database, QuickRead
 from carrel.database.tables import tenants
 from carrel.domain.errors import NotFound, Unavailable
 from carrel.domain.ids import TenantId
@@ -32,6 +32,7 @@ class CorpusVersions:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._quick = database.quick(_VERSION)
+        self._seen: dict[TenantId, int] = {}
         self._wanted: set[TenantId] = set()
         self._next: _Reading | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -45,7 +46,7 @@ class CorpusVersions:
         """
         if self._quick is not None:
             with contextlib.suppress(Unavailable):
-                return _known(self._quick({"id": tenant_id}), tenant_id)
+                return self._at_once(self._quick, tenant_id)
         # A reading that has begun may have passed a change by: wait for one that has not.
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
@@ -59,6 +60,20 @@ class CorpusVersions:
         """Wait for the reading under way."""
         if self._reader is not None:
             await asyncio.gather(self._reader, return_exceptions=True)
+
+    def _at_once(self, read: QuickRead, tenant_id: TenantId) -> int:
+        """The version, read once for all who are to go on in this turn of the event loop.
+
+        What they were asked had arrived before it was read, for whatever arrives later has its
+        turn after the one in which this is forgotten.
+        """
+        version = self._seen.get(tenant_id)
+        if version is None:
+            version = _known(read({"id": tenant_id}), tenant_id)
+            if not self._seen:
+                asyncio.get_running_loop().call_soon(self._seen.clear)
+            self._seen[tenant_id] = version
+        return version
 
     async def _read(self) -> None:
         try:

@@ -5,14 +5,16 @@ a tenant asked for that. So an exception is logged as its types and places, with
 its words: those of a library may quote what it was given.
 """
 
+import contextlib
 import json
 import logging
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, TextIO
 
 from carrel.telemetry import trace
 
@@ -25,17 +27,24 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line; fields given as `extra={"carrel": {…}}` are part of it."""
 
     def format(self, record: logging.LogRecord) -> str:
+        fields: Mapping[str, object] = getattr(record, EXTRA, {})
+        if record.exc_info:
+            fields = {**fields, "error": described(record.exc_info[1])}
+        return self.line(record.created, record.levelname, record.name, record.getMessage(), fields)
+
+    def line(
+        self, at: float, level: str, logger: str, message: str, fields: Mapping[str, object]
+    ) -> str:
+        """One line, without its end; *at* in seconds since the epoch."""
         line: dict[str, object] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **getattr(record, EXTRA, {}),
+            "at": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
+            "level": level.lower(),
+            "logger": logger,
+            "message": message,
+            **fields,
         }
         if trace_id := trace.trace_id():
             line["trace_id"] = trace_id
-        if record.exc_info:
-            line["error"] = described(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
@@ -47,12 +56,18 @@ class TextFormatter(logging.Formatter):
         self._source = source
 
     def format(self, record: logging.LogRecord) -> str:
-        at = _clock(int(record.created))
-        fields = "".join(f" {key}={value}" for key, value in getattr(record, EXTRA, {}).items())
-        if trace_id := trace.trace_id():
-            fields += f" trace_id={trace_id}"
-        line = f"{at} {record.levelname:<7} {self._source}{record.getMessage()}{fields}"
+        fields: Mapping[str, object] = getattr(record, EXTRA, {})
+        line = self.line(record.created, record.levelname, record.name, record.getMessage(), fields)
         return f"{line}\n{described(record.exc_info[1])}" if record.exc_info else line
+
+    def line(
+        self, at: float, level: str, logger: str, message: str, fields: Mapping[str, object]
+    ) -> str:
+        """One line, without its end; *at* in seconds since the epoch."""
+        shown = "".join([f" {key}={value}" for key, value in fields.items()])
+        if trace_id := trace.trace_id():
+            shown += f" trace_id={trace_id}"
+        return f"{_clock(int(at))} {level:<7} {self._source}{message}{shown}"
 
 
 @lru_cache(maxsize=2)
@@ -61,14 +76,37 @@ def _clock(seconds: int) -> str:
 
 
 def write(logger: logging.Logger, message: str, fields: Mapping[str, object]) -> None:
-    """A line at level INFO, as `logger.info` writes it, in half the time: for each request.
+    """A line at level INFO, as `logger.info` writes it, in a third of the time: for each request.
 
-    Where in the code it was written, which takes the other half to find, no line shows.
+    What no line shows, such as where in the code it was written, is not worked out.
     """
-    if logger.isEnabledFor(logging.INFO):
-        record = logging.LogRecord(logger.name, logging.INFO, "", 0, message, None, None)
-        setattr(record, EXTRA, fields)
-        logger.handle(record)
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    if isinstance(handler := _only_handler(), _ToStderr):
+        handler.write(handler.lines.line(time.time(), "INFO", logger.name, message, fields))
+        return
+    record = logging.LogRecord(logger.name, logging.INFO, "", 0, message, None, None)
+    setattr(record, EXTRA, fields)
+    logger.handle(record)
+
+
+class _ToStderr(logging.StreamHandler[TextIO]):
+    """Where log lines go; *lines* makes them."""
+
+    def __init__(self, lines: JsonFormatter | TextFormatter) -> None:
+        super().__init__(sys.stderr)
+        self.lines = lines
+        self.setFormatter(lines)
+
+    def write(self, line: str) -> None:
+        with self.lock or contextlib.nullcontext():
+            self.stream.write(line + self.terminator)
+            self.flush()
+
+
+def _only_handler() -> logging.Handler | None:
+    handlers = logging.root.handlers
+    return handlers[0] if len(handlers) == 1 else None
 
 
 def described(error: BaseException | None) -> str:
@@ -91,8 +129,7 @@ def configure_logging(level: str, style: Literal["text", "json"]) -> None:
     """Send every log line to standard error."""
     # What no line shows is not worked out for each.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    handler = _ToStderr(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
