@@ -48,7 +48,7 @@ async def measure(run: Run) -> list[Figure]:
     async with Simulator(BEHAVIOUR) as model:
         with services.redis() as redis:
             environment = {
-                "CARREL_LLM__BASE_URL": f"{model.url}/v1",
+                "CARREL_LLM__BASE_URL": model.base_url,
                 "CARREL_LLM__MODEL": "small",
                 "CARREL_REDIS_URL": redis.url,
                 "CARREL_PRICES": '{"small": {"input": 1, "output": 1}}',
