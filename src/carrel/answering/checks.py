@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from carrel.answering.links import addresses, without_foreign
 from carrel.answering.marks import MARK, numbers_of, said_before, supports, words_of
+from carrel.caching.lately import Lately
 from carrel.domain.document import Passage
 
 _LONGEST_WAIT = 4_000  # characters
@@ -22,6 +23,9 @@ _TRIGGER = re.compile(
 )
 # What may belong to a mark, to an image or to an address that is yet to come.
 _HELD_BACK = re.compile(r"[\s!]$|(?<!\w)(?:h|ht|htt|https?:?/?|w|ww|www)$", re.IGNORECASE)
+# Of passages that many ask about: it takes longer to find them than all else does.
+_known_lately: Lately[str, frozenset[str]] = Lately(1_024)
+_held_lately: Lately[tuple[str, str, str], set[str]] = Lately(1_024)
 _FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
 
 
@@ -136,7 +140,9 @@ class AnswerChecks:
         if not 1 <= number <= len(self._passages):
             return False
         if number not in self._held:
-            self._held[number] = words_of(self._passages[number - 1])
+            passage = self._passages[number - 1]
+            key = passage.title, passage.heading, passage.text
+            self._held[number] = _held_lately.of(key, lambda: words_of(passage))
         return supports(self._held[number], claim)
 
     def _in_code_at(self, before: str) -> bool:
@@ -146,7 +152,7 @@ class AnswerChecks:
         if number not in self._known:
             passage = self._passages[number - 1]
             text = f"{passage.title}\n{passage.heading}\n{passage.text}"
-            self._known[number] = frozenset(addresses(text))
+            self._known[number] = _known_lately.of(text, lambda: frozenset(addresses(text)))
         return self._known[number]
 
     def _run(self) -> str:

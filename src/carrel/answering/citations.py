@@ -7,15 +7,16 @@ A citation points at characters that exist: `quote` is the document's text from
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from carrel.answering.marks import claim_before, marks, numbers_of, stems
+from carrel.caching.lately import Lately
 from carrel.domain.answer import Citation
 from carrel.domain.document import Passage
 from carrel.generation.sentences import readable, split
 
 _ENDING = re.compile(r"[.!?…。]*[\"'”’»)\]]*")
 _Sentence = tuple[int, int, set[str]]  # where it starts and ends, and its words
+_split_lately: Lately[str, list[_Sentence]] = Lately(1_024)  # passages that many ask about
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,9 @@ def cite(text: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:
 
 
 def _citation(number: int, passage: Passage, claims: Sequence[str]) -> Citation:
-    sentences = cache(lambda: _sentences(passage.text))  # split once, if at all
+    def sentences() -> list[_Sentence]:
+        return _split_lately.of(passage.text, lambda: _sentences(passage.text))
+
     spans = [_best_span(claim, passage, sentences) for claim in claims]
     best = max(spans, key=lambda span: span.support)
     return Citation(

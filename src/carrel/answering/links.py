@@ -88,7 +88,8 @@ class _Cleaner:
         self._fenced = fenced
         self._by_kind: dict[str, Callable[[re.Match[str]], str]] = {
             "inline": self._inline,
-            "shown": lambda link: link["alt"],
+            # What was put in place of an address, after an exclamation mark, is no image.
+            "shown": lambda link: REMOVED if f"[{link['alt']}]" == REMOVED else link["alt"],
             "open": lambda link: link[0] if self._may(link["rest"]) else "]",
             "defined": self._defined,
             "tag": self._tag,

@@ -132,6 +132,12 @@ def test_a_link_stays_where_the_source_that_holds_it_is_cited() -> None:
     assert checked(text.replace("[2]", "[1]")) == "Visit [link removed] now, it says [1]."
 
 
+def test_what_takes_the_place_of_a_link_makes_no_other_one() -> None:
+    written = "!help.acme.example"  # ".link" is a domain, too
+    assert checked("!he", "lp", ".", "acme.", "exa", "mple") == "!help.[link removed]"
+    assert checked(written) == "[link removed]"
+
+
 def test_a_mark_that_is_taken_out_joins_nothing_to_a_link() -> None:
     text = "Refunds [1] see https://help.acme.example/refunds[9]?stolen=secret"
     for deltas in ([text], ["Refunds [1] see https://help.acme.example/refunds[9]", "?stolen=a"]):

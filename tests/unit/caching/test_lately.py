@@ -1,4 +1,4 @@
-from carrel.caching.lately import LATELY, LATELY_SECONDS, Lately
+from carrel.caching.lately import LATELY_SECONDS, Lately
 
 
 class Clock:
@@ -10,7 +10,7 @@ class Clock:
 
 def test_what_was_worked_out_is_not_again_until_a_while_has_passed() -> None:
     clock, made = Clock(), list[str]()
-    lately: Lately[str, str] = Lately(clock)
+    lately: Lately[str, str] = Lately(clock=clock)
 
     def of(key: str) -> str:
         return lately.of(key, lambda: made.append(key) or key.upper())
@@ -23,7 +23,7 @@ def test_what_was_worked_out_is_not_again_until_a_while_has_passed() -> None:
 
 
 def test_it_is_bounded() -> None:
-    lately: Lately[int, int] = Lately(Clock())
-    for number in range(10 * LATELY):
+    lately: Lately[int, int] = Lately(20, Clock())
+    for number in range(200):
         assert lately.of(number, lambda: number) == number  # noqa: B023 - called at once
-        assert len(lately) <= LATELY
+        assert len(lately) <= 20
