@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import aiohttp
 import pytest
 from bench.simulator.behaviour import Behaviour
 from bench.simulator.server import Simulator
+from redis import Redis
 from tests import services
 from tests.acceptance.server import ADMIN_KEY, Client, Server, free_port, new_tenant, running
 
@@ -210,6 +212,15 @@ def test_several_processes_without_redis_are_refused(tmp_path: Path):
         server.start()
 
 
+def until_told(redis_url: str) -> None:
+    """Wait until a server that is ready has told where it keeps things: a moment later."""
+    with Redis.from_url(redis_url) as redis:
+        deadline = time.monotonic() + 20
+        while not redis.zcard("carrel:{replicas}:places"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
 @pytest.mark.parametrize("shares_rows", [False, True])
 def test_a_second_server_that_shares_a_part_is_told_what_is_missing(
     tmp_path: Path, request: pytest.FixtureRequest, shares_rows: bool
@@ -222,6 +233,7 @@ def test_a_second_server_that_shares_a_part_is_told_what_is_missing(
         (tmp_path / "here").mkdir()
         (tmp_path / "there").mkdir()
         with running(tmp_path / "here", environment) as here:
+            until_told(redis.url)
             there = Server(tmp_path / "there" / "data", environment)
             there.data_dir.mkdir()
             if shares_rows:
