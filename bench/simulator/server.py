@@ -79,6 +79,12 @@ class Simulator:
         assert self._pacer is not None
         await self._runner.cleanup()
         self._pacer.stop()
+        for transport in [*self._transports]:
+            if isinstance(transport, asyncio.Transport):
+                transport.abort()
+        # Sockets are closed in the next turns of the loop, which may be the last ones.
+        for _ in range(2):
+            await asyncio.sleep(0)
 
     async def _completions(self, request: web.Request) -> web.StreamResponse:
         started_at = asyncio.get_running_loop().time()
