@@ -108,6 +108,7 @@ class _Application(FastAPI):
     surrounded: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self  # as Starlette does, for whoever is asked before it
         await self.surrounded(scope, receive, send)
 
     async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
