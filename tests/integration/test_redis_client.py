@@ -19,6 +19,7 @@ from tests.faults.proxy import Proxy
 
 from carrel.redis.client import RedisClient, Run
 from carrel.redis.errors import SharedStateDown
+from carrel.redis.link import Link
 from carrel.redis.replicas import Replicas
 from carrel.redis.script import Script
 from carrel.telemetry import metrics
@@ -188,6 +189,23 @@ async def test_a_connection_to_a_redis_that_restarted_is_not_used(proxy: Proxy):
         for _ in range(50):
             assert await redis.call("PING") == b"PONG"
         assert metrics.redis_up._value.get() == 1
+
+
+async def test_a_connection_that_is_lost_as_soon_as_it_is_open_keeps_nobody_waiting(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+):
+    async with connected(proxy.url) as redis:
+        open_link = redis._linking.open
+
+        async def lost() -> Link:
+            link = await open_link()
+            link.lose("cut before it was used")
+            return link
+
+        monkeypatch.setattr(redis._linking, "open", lost)
+        async with asyncio.timeout(5):
+            with pytest.raises(SharedStateDown):
+                await redis.call("PING")
 
 
 async def test_a_stopped_redis_keeps_nobody_longer_than_its_time():

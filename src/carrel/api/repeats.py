@@ -50,7 +50,7 @@ def _secret(scope: Scope) -> str | None:
     """The key of a request that may ask a question; None: it is something else."""
     if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
         return None
-    headers = dict[bytes, bytes](scope["headers"])
+    headers = dict[bytes, bytes](reversed(scope["headers"]))  # of two, the first, as the routes
     length = headers.get(b"content-length", b"")
     if not length.isdigit() or int(length) > MAX_BYTES:
         return None

@@ -54,7 +54,12 @@ class Link(asyncio.Protocol):
         """The *count* replies to *commands*; errors of Redis are replies, too.
 
         The future raises `OSError`, or its kind `TimeoutError`, when the connection is lost.
+
+        Raises:
+            ConnectionError: it was lost before.
         """
+        if self.is_lost:  # while whoever opened it was waiting for its turn
+            raise ConnectionError("the connection was lost")
         if not self._unsent:
             self._loop.call_soon(self._send)
         self._unsent.append(commands)

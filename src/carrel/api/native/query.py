@@ -32,7 +32,7 @@ MAX_TOKENS = 8_192
 
 PATH = "/v1/query"  # where questions are asked
 
-_contents: Lately[AnswerId, bytes] = Lately()
+_contents: Lately[tuple[AnswerId, str], bytes] = Lately()
 
 router = APIRouter(prefix="/v1", tags=["questions"], route_class=Direct)
 
@@ -130,7 +130,9 @@ def whole_response(answer: Answer, *, stream: bool) -> list[Message]:
 
 def _written(answer: Answer) -> bytes:
     """`wire.answer` as JSON, of which most is written once for all who are given the answer."""
-    content = _contents.of(answer.id, lambda: orjson.dumps(wire.content(answer))[:-1])
+    # An answer that was begun again after a fault has its id, and other words.
+    key = answer.id, answer.text
+    content = _contents.of(key, lambda: orjson.dumps(wire.content(answer))[:-1])
     rest = orjson.dumps({"cache": wire.cache(answer), "usage": wire.usage(answer.usage)})
     return content + b"," + rest[1:]
 
