@@ -122,10 +122,14 @@ class Exchange:
     async def receive(self) -> None:
         """Read what is new."""
         for flights in _parts(self._followed):
+            over = [each for each in flights if each.is_over]
             found = await self._logs.read(flights)
             self._answered()
             for flight, entries in found.items():
                 self._received(flight, entries)
+            for flight in over:
+                if flight.is_over and flight not in found and flight in self._followed:
+                    flight.finish(End("lost"))  # nothing comes any more of what should be there
 
     async def pulse(self) -> None:
         """Say that this process lives, and learn whether leaders elsewhere do."""

@@ -180,13 +180,9 @@ class Flights:
             if standing.end or standing.attempt > flight.leading:
                 self.fenced(flight)
             return None
+        flight.is_over = bool(standing.end)
         if standing.end:
-            if standing.end == "cancelled" and flight.can_lead:
-                return self._take
-            if flight.cursor == flight.seen_at_end:
-                flight.finish(End("lost"))  # nothing came of what is said to be there
-            flight.seen_at_end = flight.cursor
-            return None
+            return self._take if standing.end == "cancelled" and flight.can_lead else None
         return self._take if standing.lapses_in_ms <= 0 and self.exchange.is_steady else None
 
     def _cut(self, flight: SharedFlight) -> Step | None:
@@ -213,6 +209,7 @@ class Flights:
 
     async def _take(self, flight: SharedFlight) -> None:
         """Begin again, if nobody else does."""
+        flight.is_over = False
         with contextlib.suppress(SharedStateDown):
             taken = await self._logs.take(flight)
             if taken is None:

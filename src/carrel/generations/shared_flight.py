@@ -20,8 +20,8 @@ class SharedFlight(Flight):
     `name` is this process's, as a reader. `shared`: others may read it; else it is this
     process's alone. `writing` is the attempt that Redis is still to be told of, or 0;
     `told` is how many of its events Redis has. `known` is the newest attempt that Redis
-    spoke of; `cursor` is what was read of Redis's log, and `seen_at_end` was it when Redis
-    last said that the generation has ended. `settling`: who leads is being found out;
+    spoke of; `cursor` is what was read of Redis's log; `is_over`: Redis said that nothing
+    will be added to it. `settling`: who leads is being found out;
     `left_meanwhile`: the last reader left while it was.
     """
 
@@ -34,7 +34,7 @@ class SharedFlight(Flight):
         self.told = 0
         self.known = 0
         self.cursor = START
-        self.seen_at_end: Offset | None = None
+        self.is_over = False
         self.settling: asyncio.Task[None] | None = None
         self.left_meanwhile = False
 

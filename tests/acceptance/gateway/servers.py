@@ -75,10 +75,11 @@ class Front:
         async with aiohttp.ClientSession(connector=connector) as session:
             yield Client(session, self.gateway.url, key or self.key)
 
-    def served(self) -> list[dict[str, Any]]:
-        """The access log: a line for each request that ended."""
-        lines = (self.gateway.folder / "access.log").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+    async def served(self, requests: int) -> list[dict[str, Any]]:
+        """The access log, once it has a line for that many; one is written after the answer."""
+        log = self.gateway.folder / "access.log"
+        await until(lambda: len(log.read_text().splitlines()) >= requests)
+        return [json.loads(line) for line in log.read_text().splitlines()]
 
     def workers(self) -> set[int]:
         """The process ids of nginx's workers."""

@@ -33,7 +33,7 @@ async def test_a_replica_that_refuses_connections_costs_nobody_a_request(
         )
         assert {status for status, _ in answers} == {200}
         assert upstream.stats.requests == 20
-    tried = [line["replica"] for line in front.served() if "," in line["replica"]]
+    tried = [line["replica"] for line in await front.served(40) if "," in line["replica"]]
     assert tried, "no request met the replica that is down"
 
 

@@ -14,7 +14,6 @@ from tests.acceptance.gateway.servers import (
     refusal,
     started,
     streamed,
-    until,
 )
 from tests.acceptance.server import ADMIN_KEY
 from yarl import URL
@@ -52,7 +51,7 @@ async def test_a_body_larger_than_the_servers_limit_is_refused_at_the_gateway(
             async with client.session.post(client.url + "/v1/documents", json=body) as response:
                 refused = (413, "too_large", "the request has more than 1000 bytes")
                 assert await refusal(response) == refused
-        assert front.served()[-1]["replica"] == ""
+        assert (await front.served(1))[-1]["replica"] == ""
 
 
 PRIVATE = ("/metrics", "/admin/tenants", "/readyz", "/livez")
@@ -78,8 +77,8 @@ async def test_the_inside_is_not_there_for_those_outside(front: Front):
             url = URL(outside.url + path, encoded=True)
             async with outside.session.get(url, headers=forged) as response:
                 assert await refusal(response) == (404, "not_found", "no such route"), path
-        await until(lambda: len(front.served()) == len(PRIVATE) + len(AROUND))
-        assert {line["replica"] for line in front.served()} == {""}, "a server was asked"
+        served = await front.served(len(PRIVATE) + len(AROUND))
+        assert {line["replica"] for line in served} == {""}, "a server was asked"
         assert (await outside.with_key(front.key).get("/v1/models"))[0] == 200
     async with front.client(ADMIN_KEY) as inside:
         for path in PRIVATE:

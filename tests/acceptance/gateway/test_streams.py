@@ -12,7 +12,6 @@ from tests.acceptance.gateway.servers import (
     model,
     started,
     streamed,
-    until,
     until_delta,
 )
 from tests.acceptance.server import Client
@@ -82,7 +81,6 @@ async def test_the_log_names_the_request_as_the_replica_does_and_no_path(
     url = client.url + "/v1/documents/policy"
     async with client.session.get(url, headers=headers) as response:
         request_id = response.headers["x-request-id"]
-    await until(lambda: bool(front.served()))  # a line is written after the answer's end
-    (line,) = front.served()
+    (line,) = await front.served(1)
     assert (line["request_id"], line["replica_status"]) == (request_id, "200")
     assert "policy" not in str(line)
