@@ -35,24 +35,19 @@ from carrel.jobs.waiting import watch_jobs
 from carrel.limits.gate import Gate
 from carrel.models import name_of, open_reranking
 from carrel.placement.moves import MoveStore
-from carrel.resources import (
+from carrel.resources.answers import (
     answer_setup,
-    cancelled,
-    open_answers,
     open_conversations,
-    open_database,
     open_door,
-    open_embedders,
-    open_gate,
-    open_generations,
     open_generator,
-    open_homes,
-    open_originals,
     open_prices,
-    open_redis,
-    open_tracing,
     thresholds,
 )
+from carrel.resources.closing import cancelled
+from carrel.resources.shared import open_answers, open_gate, open_generations, open_redis
+from carrel.resources.stores import open_database, open_embedders, open_originals
+from carrel.resources.tracing import open_tracing
+from carrel.resources.vectors import open_homes
 from carrel.retrieval.reading import Reader
 from carrel.retrieval.rerank import Reranking
 from carrel.retrieval.search import Retriever

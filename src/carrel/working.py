@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
 
 from carrel.domain.ids import new_id
 from carrel.embedding.keywords import Keywords
@@ -19,20 +18,12 @@ from carrel.jobs.queue import JobQueue
 from carrel.jobs.worker import Step, Worker
 from carrel.placement.mover import Mover
 from carrel.placement.moves import MoveStore
-from carrel.resources import (
-    cancelled,
-    open_answers,
-    open_database,
-    open_embedders,
-    open_homes,
-    open_originals,
-    open_redis,
-    open_tracing,
-)
+from carrel.resources.closing import cancelled
+from carrel.resources.shared import open_answers, open_redis
+from carrel.resources.stores import open_database, open_embedders, open_originals
+from carrel.resources.tracing import open_tracing
+from carrel.resources.vectors import open_homes
 from carrel.settings import Settings
-
-if TYPE_CHECKING:  # what takes long to import, only its users should pay for
-    pass
 
 
 def _fetcher(settings: Settings) -> Fetcher | None:

@@ -16,7 +16,7 @@ from carrel.cli import doctor
 from carrel.domain.errors import Unavailable
 from carrel.domain.ids import TenantId
 from carrel.models import spaces
-from carrel.resources import open_dedicated
+from carrel.resources.vectors import open_dedicated
 from carrel.settings import Settings, load_settings
 from carrel.vectors.store import Point
 

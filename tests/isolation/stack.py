@@ -31,7 +31,7 @@ from carrel.jobs.worker import Worker
 from carrel.models import spaces
 from carrel.placement.homes import Homes, Index
 from carrel.placement.moves import ENDED, Move
-from carrel.resources import check_vectors, engine_folder, open_dedicated
+from carrel.resources.vectors import check_vectors, engine_folder, open_dedicated
 from carrel.services import Services, open_services
 from carrel.settings import Settings
 from carrel.vectors.edge.process import EngineProcess

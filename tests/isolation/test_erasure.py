@@ -17,7 +17,7 @@ from carrel.erasure.places import Files, Points
 from carrel.erasure.reports import Erasure
 from carrel.erasure.rows import KEPT
 from carrel.ingestion.originals.folder import FolderOriginals
-from carrel.resources import open_originals
+from carrel.resources.stores import open_originals
 
 DOCUMENTS = ("policy", "terms", "rates")
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from carrel.answering.links import addresses, without_foreign
 from carrel.answering.marks import MARK, numbers_of, said_before, supports, words_of
-from carrel.caching.lately import Lately
 from carrel.domain.document import Passage
+from carrel.lately import Lately
 
 _LONGEST_WAIT = 4_000  # characters
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from carrel.answering.marks import claim_before, marks, numbers_of, stems
-from carrel.caching.lately import Lately
 from carrel.domain.answer import Citation
 from carrel.domain.document import Passage
 from carrel.generation.sentences import readable, split
+from carrel.lately import Lately
 
 _ENDING = re.compile(r"[.!?…。]*[\"'”’»)\]]*")
 _Sentence = tuple[int, int, set[str]]  # where it starts and ends, and its words

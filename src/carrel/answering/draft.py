@@ -33,8 +33,8 @@ class Draft:
         self._written: list[str] = []  # by the generator, whatever is shown of it
         self.finish_reason: FinishReason = "stop"
         self.complete = False
-        self.prompt_tokens = 0
-        self._prompt_tokens = 0
+        self.prompt_tokens = 0  # that the model charges for
+        self.tokens_of_prompt = 0
         self.lost: list[str] = []  # models that gave no word, and may charge for the prompt
         self._finish: Finish | None = None
 
@@ -48,9 +48,14 @@ class Draft:
         self.sources = ()
         self.finish_reason = "no_evidence"
 
-    def ask(self, prompt_tokens: int) -> None:
+    def will_ask(self, prompt_tokens: int) -> None:
+        """A model is to be asked, from now on, with a prompt of so many tokens."""
+        self.at = datetime.now(UTC)
+        self.tokens_of_prompt = prompt_tokens
+
+    def ask(self) -> None:
         """A model is asked: from here on it charges for the prompt, however this ends."""
-        self.prompt_tokens = self._prompt_tokens = prompt_tokens
+        self.prompt_tokens = self.tokens_of_prompt
 
     def ask_another(self, asking: Asking) -> None:
         """The model that was asked failed before its first word, and another is asked."""
@@ -96,7 +101,7 @@ class Draft:
         embedded = self.retrieval.embedding_tokens
         prompt, written = self._tokens(embedder)
         asked = [(self.model, prompt, written)]
-        asked += ((model, self._prompt_tokens, 0) for model in self.lost)
+        asked += ((model, self.tokens_of_prompt, 0) for model in self.lost)
         standalone = self.standalone
         asked.append(
             (

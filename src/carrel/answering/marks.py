@@ -5,15 +5,17 @@ A mark stands after the words that it supports. Code is left alone, and so are l
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from carrel.domain.document import Passage
-from carrel.generation.boundaries import sentence_ends
+from carrel.generation.boundaries import CONTEXT, sentence_ends
 
 MARK = re.compile(r"\s?\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\](?!\()")
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _WORD = re.compile(r"\w+")
 _STEM_LETTERS = 6
+_NEAR = 400  # characters before a mark, in which most sentences begin
 _SHORT_WORD = 3  # letters: "the", "of", "und"; what all texts of a language share
 
 
@@ -33,21 +35,21 @@ def numbers_of(mark: re.Match[str]) -> list[int]:
 def claim_before(text: str) -> str:
     """The last sentence of *text*, which a mark at its end belongs to, without marks."""
     start = text.rfind("\n") + 1
-    ends = sentence_ends(text, start, len(text))
-    for offset in reversed([start, *ends]):
-        # A mark after the full stop belongs to the sentence before it.
-        if _WORD.search(claim := MARK.sub("", text[offset:])):
-            return claim.strip()
-    return ""
+    near = len(text) - _NEAR
+    if near > start:
+        ends = [end for end in sentence_ends(text, near, len(text)) if end > near + 2 * CONTEXT]
+        if claim := _last_claim(text, ends):
+            return claim
+    return _last_claim(text, [start, *sentence_ends(text, start, len(text))])
 
 
 def said_before(text: str) -> str:
     """What a mark at the end of *text* covers at most: its line, from the mark before it on."""
-    line = text[text.rfind("\n") + 1 :]
-    starts = [0, *(mark.end() for mark in MARK.finditer(line))]
-    for start, end in zip(reversed(starts), [len(line), *reversed(starts)], strict=False):
-        if _WORD.search(said := MARK.sub("", line[start:end])):
+    line, end = text.rfind("\n") + 1, len(text)
+    for start in chain(_ends_of_marks(text, line), [line]):
+        if _WORD.search(said := MARK.sub("", text[start:end])):
             return said.strip()
+        end = start
     return ""
 
 
@@ -73,6 +75,24 @@ def supports(held: set[str], claim: str) -> bool:
     if not telling or telling & held:
         return True
     return not (claimed - telling) & held
+
+
+def _last_claim(text: str, offsets: Sequence[int]) -> str:
+    for offset in reversed(offsets):
+        # A mark after the full stop belongs to the sentence before it.
+        if _WORD.search(claim := MARK.sub("", text[offset:])):
+            return claim.strip()
+    return ""
+
+
+def _ends_of_marks(text: str, start: int) -> Iterator[int]:
+    """Where marks of `text[start:]` end, the last one first."""
+    close = len(text)
+    while (close := text.rfind("]", start, close)) >= 0:
+        opening = text.rfind("[", start, close)
+        mark = MARK.match(text, opening) if opening >= 0 else None
+        if mark and mark.end() == close + 1:
+            yield mark.end()
 
 
 def _has_digit(word: str) -> bool:

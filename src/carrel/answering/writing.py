@@ -7,7 +7,6 @@ its reader leaves: tokens that were written are accounted for.
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from carrel.answering.conversation import recent
 from carrel.answering.draft import Draft
@@ -99,8 +98,7 @@ class Writing:
             history=recent(question.history, self._context_tokens // 4),
             standalone=draft.standalone.text,
         )
-        prompt_tokens = self._generator.prompt_tokens(request)
-        draft.at = datetime.now(UTC)
+        draft.will_ask(self._generator.prompt_tokens(request))
         if question.ticket is None:
             return request
         with stages.time("reserve"):
@@ -108,7 +106,7 @@ class Writing:
                 question.ticket,
                 self._prices,
                 self.models_for(question),
-                prompt_tokens=prompt_tokens * self._generator.prompts_at_most,
+                prompt_tokens=draft.tokens_of_prompt * self._generator.prompts_at_most,
                 max_tokens=question.max_tokens,
             )
         return replace(request, max_tokens=affordable)
@@ -121,7 +119,7 @@ class Writing:
         stages: Stages,
         slot: Slot,
     ) -> AsyncGenerator[Delta]:
-        draft.ask(self._generator.prompt_tokens(request))
+        draft.ask()
         entry = self._open(question, draft, request)
         with stages.time("generate"):
             async with aclosing(self._generator.generate(request)) as parts:

@@ -8,9 +8,9 @@ from functools import partial
 from carrel.caching.bounded import Bounded
 from carrel.caching.entry import Entry, decode, encode
 from carrel.caching.fingerprint import Fingerprint
-from carrel.caching.lately import Lately
 from carrel.caching.store import Dropped
 from carrel.domain.ids import AnswerId, DocumentId, TenantId
+from carrel.lately import Lately
 
 # What a kept answer takes besides its bytes: keys, ids, and their places in dictionaries.
 OVERHEAD_BYTES = 1_200

@@ -13,9 +13,9 @@ import msgspec
 
 from carrel.caching.entry import Entry, decode, encode
 from carrel.caching.fingerprint import Fingerprint
-from carrel.caching.lately import Lately
 from carrel.caching.store import Dropped
 from carrel.domain.ids import AnswerId, DocumentId, TenantId
+from carrel.lately import Lately
 from carrel.redis.client import RedisClient
 
 _COMPRESSED_ABOVE = 1_000  # bytes

@@ -69,7 +69,7 @@ class CorpusVersions:
         """
         version = self._seen.get(tenant_id)
         if version is None:
-            version = _known(read({"id": tenant_id}), tenant_id)
+            version = _known(next(iter(read({"id": tenant_id})), None), tenant_id)
             if not self._seen:
                 asyncio.get_running_loop().call_soon(self._seen.clear)
             self._seen[tenant_id] = version

@@ -136,7 +136,7 @@ async def _redis(settings: "Settings") -> Finding:
 async def _vectors(settings: "Settings") -> Finding:
     from carrel.domain.errors import CarrelError
     from carrel.models import spaces
-    from carrel.resources import open_vectors
+    from carrel.resources.vectors import open_vectors
 
     if settings.qdrant_url is not None:
         return await _qdrant(settings, None, settings.qdrant_url, "check CARREL_QDRANT_URL")
@@ -160,7 +160,7 @@ def _dedicated(name: str) -> "Callable[[Settings], Awaitable[Finding]]":
 
 async def _qdrant(settings: "Settings", name: str | None, url: str, advice: str) -> Finding:
     from carrel.domain.errors import CarrelError
-    from carrel.resources import inspect_vectors
+    from carrel.resources.vectors import inspect_vectors
 
     try:
         remarks = await inspect_vectors(settings, name)

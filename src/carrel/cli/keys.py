@@ -151,7 +151,7 @@ def replace_admin() -> None:
 async def _replace_admin(settings: "Settings") -> None:
     import contextlib
 
-    from carrel.resources import open_database
+    from carrel.resources.stores import open_database
     from carrel.tenancy.keys import KeyStore
 
     async with contextlib.AsyncExitStack() as stack:

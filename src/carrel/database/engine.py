@@ -27,8 +27,9 @@ class Transaction(Protocol):
         ...
 
 
-# From a query's parameters to its first row. Raises `Unavailable` where it would have to wait.
-QuickRead = Callable[[Mapping[str, Any]], Sequence[Any] | None]
+# From a query's parameters to its rows, as the database holds them: JSON is text. Raises
+# `Unavailable` where it would have to wait.
+QuickRead = Callable[[Mapping[str, Any]], Sequence[Sequence[Any]]]
 
 
 class Database:
@@ -42,6 +43,7 @@ class Database:
         else:
             from carrel.database.postgres import Postgres as Backend
         self._backend = Backend(parsed, pool_size=pool_size)
+        self._quick: dict[ClauseElement, QuickRead | None] = {}
 
     async def fetch(
         self, query: Executable, parameters: Mapping[str, Any] | None = None
@@ -65,8 +67,13 @@ class Database:
                 yield transaction
 
     def quick(self, query: ClauseElement) -> QuickRead | None:
-        """What reads a row of *query* at once, in the calling thread; None: a server has to."""
-        return self._backend.quick(query)
+        """What reads a few rows by *query* at once, in the calling thread; None: a server has to.
+
+        A query that was compiled for this is not compiled again.
+        """
+        if query not in self._quick:
+            self._quick[query] = self._backend.quick(query)
+        return self._quick[query]
 
     async def ping(self) -> None:
         """Raises `Unavailable` when the database does not answer."""

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from sqlalchemy import (
     URL,
@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite.pysqlite import dialect
 from sqlalchemy.pool import QueuePool
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from carrel.domain.errors import Unavailable
 
@@ -84,19 +85,25 @@ class Sqlite:
 
         return await asyncio.to_thread(fetch)
 
-    def quick(self, query: ClauseElement) -> Callable[[Mapping[str, Any]], Any]:
-        """Reads the first row of *query* in the calling thread, on a connection of its own.
+    def quick(self, query: ClauseElement) -> Callable[[Mapping[str, Any]], list[Any]]:
+        """Reads the rows of *query* in the calling thread, on a connection of its own.
 
         That takes microseconds, a visit to a thread ten times as long. In write-ahead mode a reader
         waits for nobody, but for one who repairs the file after a crash: it does not wait here.
         """
-        sql = str(query.compile(dialect=dialect(paramstyle="named")))
+        compiled = cast(SQLCompiler, query.compile(dialect=dialect(paramstyle="named")))
+        whole = str(compiled)
+        has_lists = bool(compiled.post_compile_params)
 
-        def read(parameters: Mapping[str, Any]) -> Any:
+        def read(parameters: Mapping[str, Any]) -> list[Any]:
+            sql = whole
+            if has_lists:
+                expanded = compiled.construct_expanded_state(dict(parameters))
+                sql, parameters = expanded.statement, expanded.parameters
             try:
                 if self._quick is None:
                     self._quick = sqlite3.connect(str(self._engine.url.database), timeout=0)
-                return self._quick.execute(sql, parameters).fetchone()
+                return self._quick.execute(sql, parameters).fetchall()
             except sqlite3.Error as error:
                 raise Unavailable("the metadata database does not answer at once") from error
 

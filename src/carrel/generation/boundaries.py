@@ -11,6 +11,7 @@ _CJK_STOPS = "\u3002\uff01\uff1f"
 _CLOSING = "\"'\u201d\u2019»)\\]*_"
 _STOP = re.compile(rf"[.!?…]+[{_CLOSING}]*(?=\s)|[{_CJK_STOPS}]+[\u300d\u300f\u201d\uff09]*")
 _OPENING = re.compile("[\"'\u201c\u2018«(\\[*_¿¡\u201e-]*([^\\W_])")
+CONTEXT = 24  # characters before a full stop, which say whose it is
 _LAST_WORD = re.compile(r"[\w.\-]*$")
 _DAY_OF = re.compile(
     r"(?:jan|feb|m[äa]r|apr|ma[iy]|jun|jul|aug|sep|o[kc]t|nov|de[zc])[a-zä]*\b|jahrhundert|jh\b",
@@ -49,7 +50,7 @@ def _ends(text: str, start: int, match: re.Match[str], stop: int) -> bool:
         return False
     if mark[0] != "." or mark.startswith(".."):
         return True
-    word = _LAST_WORD.search(text[max(start, match.start() - 24) : match.start()])
+    word = _LAST_WORD.search(text[max(start, match.start() - CONTEXT) : match.start()])
     return not _is_shortened(word[0].lstrip("-") if word else "", after)
 
 

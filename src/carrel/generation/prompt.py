@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from carrel.domain.answer import Message
 from carrel.domain.document import Passage
 from carrel.generation.generator import GenerationRequest
+from carrel.lately import Lately
 
 PROMPT_VERSION = "2"
 
@@ -62,6 +63,10 @@ _DISARMED = {"[": "&#91;"}
 _ATTRIBUTE_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 
 
+# Of passages that many ask about; each is rendered to be counted, and to be sent.
+_rendered_lately: Lately[tuple[int, str, str, int | None, str], str] = Lately(1_024)
+
+
 def build(request: GenerationRequest) -> list[Message]:
     """The messages to send, in order: system, then turns that start with the sources.
 
@@ -96,6 +101,11 @@ def render_sources(passages: Sequence[Passage]) -> str:
 
 def source(number: int, passage: Passage) -> str:
     """One passage as a `<source>` element."""
+    key = (number, passage.title, passage.heading, passage.page, passage.text)
+    return _rendered_lately.of(key, lambda: _rendered(number, passage))
+
+
+def _rendered(number: int, passage: Passage) -> str:
     attributes = [f'n="{number}"', f'title="{_attribute(passage.title)}"']
     if passage.heading:
         attributes.append(f'heading="{_attribute(passage.heading)}"')

@@ -157,7 +157,8 @@ class Gate:
         """Keep leases alive and deliver what Redis could not be told, until cancelled."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._memory_lost.wait(), self._tick_seconds)
+                async with asyncio.timeout(self._tick_seconds):
+                    await self._memory_lost.wait()
             await self._tend()
 
     async def close(self) -> None:

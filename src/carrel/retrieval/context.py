@@ -8,9 +8,11 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from carrel.domain.document import Passage
 from carrel.domain.ids import ChunkId
+from carrel.lately import Lately
 from carrel.vectors.schema import neighbour
 from carrel.vectors.store import StoredChunk
 
@@ -30,6 +32,16 @@ _LAST_LINE_IS_ITEM = re.compile(r"(?:^|\n)\s*(?:[-*+•–]|\d{1,3}[.)])\s[^\n]*
 _ITEM_LINES = re.compile(r"\s*(?:(?:[-*+•–]|\d{1,3}[.)])\s[^\n]*(?:\n|$)|[ \t]+\S[^\n]*(?:\n|$))+")
 _SENTENCE_END = re.compile(r"[.!?…。\uff01\uff1f]['\"’”»)\]]*(?=\s|$)")
 _THOUGHT_END = re.compile(_SENTENCE_END.pattern + r"|(?=\n\s*\n)")
+
+
+class _Told(NamedTuple):
+    """The words of a passage, and those of them that hold a digit."""
+
+    words: frozenset[str]
+    numbers: frozenset[str]
+
+
+_told_lately: Lately[str, _Told] = Lately(1_024)  # of passages that many ask about
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +128,27 @@ def tokens_of(text: str) -> int:
 
 
 def _distinct(passages: Sequence[Passage]) -> list[Passage]:
-    kept: list[tuple[Passage, frozenset[str], frozenset[str]]] = []
+    kept: list[Passage] = []
+    told: list[_Told] = []
     for passage in passages:
-        words = frozenset(passage.text.casefold().split())
-        numbers = frozenset(word for word in words if any(c.isdigit() for c in word))
-        if not any(
-            len(words & others) >= _REPEATED * min(len(words), len(others))
-            and numbers <= other_numbers
-            for _, others, other_numbers in kept
-        ):
-            kept.append((passage, words, numbers))
-    return [passage for passage, _, _ in kept]
+        text = passage.text
+        says = _told_lately.of(text, lambda text=text: _told(text))
+        if not any(_repeats(says, other) for other in told):
+            kept.append(passage)
+            told.append(says)
+    return kept
+
+
+def _told(text: str) -> _Told:
+    words = frozenset(text.casefold().split())
+    return _Told(words, frozenset(word for word in words if any(map(str.isdigit, word))))
+
+
+def _repeats(one: _Told, other: _Told) -> bool:
+    if not one.numbers <= other.numbers:
+        return False
+    enough = _REPEATED * min(len(one.words), len(other.words))
+    return len(one.words & other.words) >= enough
 
 
 def _breaks_off(text: str) -> bool:

@@ -13,6 +13,7 @@ from carrel.domain.document import Passage
 from carrel.embedding.sparse import Bm25Encoder
 from carrel.embedding.static import importance
 from carrel.embedding.synonyms import Stems, Synonyms, says
+from carrel.lately import Lately
 from carrel.retrieval.calibration import Evidence, calibration_for
 
 _CONSIDERED = 8
@@ -26,6 +27,9 @@ _HOW = re.compile(
 _UNNAMED = 0.6  # what stands for the share of names found where a question has none
 # What a word counts for where a text holds it but for its ending, or a part of it: compounds.
 _ENDING, _PART = 0.8, 0.4
+
+
+_read_lately: Lately[tuple[str, str], tuple[Stems, str]] = Lately(1_024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,7 @@ def evidence(question: str, passages: Sequence[Passage], bm25: Bm25Encoder) -> E
     names = [word for word in words if word.named]
     held, named = 0.0, 0.0 if names else _UNNAMED
     for passage in passages[:_CONSIDERED]:
-        text = f"{passage.title}\n{passage.heading}\n{passage.text}"
-        stems, folded = bm25.terms(text), text.casefold()
+        stems, folded = _read(passage, bm25)
         shares = [_share(word, stems, folded, synonyms) for word in words]
         held = max(held, sum(s * w.weight for s, w in zip(shares, words, strict=True)))
         if names:
@@ -77,6 +80,13 @@ def evidence(question: str, passages: Sequence[Passage], bm25: Bm25Encoder) -> E
         held=held,
         words=len(words),
     )
+
+
+def _read(passage: Passage, bm25: Bm25Encoder) -> tuple[Stems, str]:
+    """The stems of all that a passage says, and its text, case folded."""
+    text = f"{passage.title}\n{passage.heading}\n{passage.text}"
+    key = (bm25.language, text)
+    return _read_lately.of(key, lambda: (bm25.terms(text), text.casefold()))
 
 
 def _words(question: str, bm25: Bm25Encoder) -> list[_Word]:

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 
-from carrel.resources import open_database
+from carrel.resources.stores import open_database
 from carrel.settings import Settings
 from carrel.tenancy.keys import KeyStore
 

@@ -12,7 +12,7 @@ import uvicorn
 
 from carrel.asgi import create_app
 from carrel.domain.errors import CarrelError
-from carrel.resources import check_embedder, check_vectors
+from carrel.resources.vectors import check_embedder, check_vectors
 from carrel.serving.admin_key import announce_first_admin_key
 from carrel.serving.lifeline import INVALID_SETTINGS, on_parent_death
 from carrel.serving.neighbours import check_neighbours

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from carrel.domain.errors import CarrelError
 from carrel.redis.errors import SharedStateDown
-from carrel.resources import open_redis
+from carrel.resources.shared import open_redis
 from carrel.settings import Settings
 from carrel.sharing import Place, apart, place_of
 

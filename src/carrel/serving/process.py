@@ -76,7 +76,8 @@ class Process:
         """Send *number* and wait until it has ended; False: it had to be killed after *seconds*."""
         self.tell(number)
         try:
-            await asyncio.wait_for(self.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.wait()
         except TimeoutError:
             self.tell(signal.SIGKILL)
             await self.wait()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from carrel.models import spaces
-from carrel.resources import engine_folder
+from carrel.resources.vectors import engine_folder
 from carrel.serving.balance import new_table
 from carrel.serving.child import ChildSpec
 from carrel.settings import Settings

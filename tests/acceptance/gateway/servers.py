@@ -153,7 +153,12 @@ async def streamed(client: Client) -> AsyncIterator[aiohttp.ClientResponse]:
         client.url + "/v1/query", json=body, headers=headers
     ) as response:
         assert response.status == 200, await response.text()
-        yield response
+        try:
+            yield response
+        finally:
+            # Whoever leaves in the middle says no TLS goodbye, for which nobody would wait here.
+            if response.connection and response.connection.transport:
+                response.connection.transport.abort()
 
 
 async def until_delta(response: aiohttp.ClientResponse) -> None:

@@ -19,11 +19,11 @@ from carrel.api.event_stream import HEADERS as EVENT_STREAM
 from carrel.api.event_stream import EventStream
 from carrel.api.native.answer_stream import AnswerStream, whole_stream
 from carrel.api.responses import Json
-from carrel.caching.lately import Lately
 from carrel.domain.answer import Answer, CacheUse
 from carrel.domain.errors import InvalidRequest
 from carrel.domain.filter import is_text, parse_filter
 from carrel.domain.ids import AnswerId
+from carrel.lately import Lately
 from carrel.services import Services
 
 MAX_QUESTION = 10_000

@@ -1,4 +1,4 @@
-from carrel.caching.lately import LATELY_SECONDS, Lately
+from carrel.lately import LATELY_SECONDS, Lately
 
 
 class Clock:
