@@ -9,7 +9,7 @@ the sentence cites, and whether its link stands there.
 import re
 from collections.abc import Sequence
 
-from carrel.answering.links import addresses, without_foreign
+from carrel.answering.links import addresses, may_link, without_foreign
 from carrel.answering.marks import MARK, numbers_of, said_before, supports, words_of
 from carrel.domain.document import Passage
 from carrel.lately import Lately
@@ -23,6 +23,8 @@ _TRIGGER = re.compile(
 )
 # What may belong to a mark, to an image or to an address that is yet to come.
 _HELD_BACK = re.compile(r"[\s!]$|(?<!\w)(?:h|ht|htt|https?:?/?|w|ww|www)$", re.IGNORECASE)
+# Words after spaces, as most tokens are: nothing begins in them, nor goes on from what was before.
+_PLAIN = re.compile(r"(?: [^\W_]+)+,?")
 # Of passages that many ask about: it takes longer to find them than all else does.
 _known_lately: Lately[str, frozenset[str]] = Lately(1_024)
 _held_lately: Lately[tuple[str, str, str], set[str]] = Lately(1_024)
@@ -46,6 +48,9 @@ class AnswerChecks:
 
     def feed(self, text: str) -> str:
         """What can be shown now that *text* was written: often *text* itself, sometimes nothing."""
+        if not self._waiting and _PLAIN.fullmatch(text) and not _HELD_BACK.search(text):
+            self._line += text
+            return text
         self._waiting += text
         return self._let_through(last=False)
 
@@ -104,6 +109,8 @@ class AnswerChecks:
         marked = text if self._fenced else self._with_supported_marks(text)
         sources = range(1, len(self._passages) + 1) if self._fenced else self._cited
         run = self._run()
+        if not may_link(run + marked):
+            return marked
         clean = without_foreign(
             run + marked,
             {each for number in sources for each in self._addresses(number)},

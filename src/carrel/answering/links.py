@@ -43,6 +43,7 @@ _LINK = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE | re.MULTILINE,
 )
+_SIGN = re.compile(r"[(!<:/\\@.]")
 _ADDRESSES = re.compile(_ADDRESS, re.IGNORECASE | re.VERBOSE)
 _ENDING = re.compile(r"[.,;:!?*_~]+$")
 _SCHEME = re.compile(r"^(?:(?:https?:)?[/\\]{2}|mailto:)(?:www\.)?|^www\.", re.IGNORECASE)
@@ -58,6 +59,11 @@ def spelled(address: str) -> str:
     """*address* in the spelling that compares: without scheme, `www.`, or what ends a sentence."""
     plain = _ENDING.sub("", html.unescape(address).strip().strip("<>"))
     return _SCHEME.sub("", plain).rstrip("/").casefold()
+
+
+def may_link(text: str) -> bool:
+    """Whether *text* could hold a link at all: none is without one of these signs."""
+    return _SIGN.search(text) is not None
 
 
 def without_foreign(

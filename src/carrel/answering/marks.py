@@ -15,7 +15,7 @@ MARK = re.compile(r"\s?\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\](?!\()")
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _WORD = re.compile(r"\w+")
 _STEM_LETTERS = 6
-_NEAR = 400  # characters before a mark, in which most sentences begin
+_NEAR = 200  # characters before a mark, in which most sentences begin
 _SHORT_WORD = 3  # letters: "the", "of", "und"; what all texts of a language share
 
 

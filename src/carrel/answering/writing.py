@@ -121,6 +121,7 @@ class Writing:
     ) -> AsyncGenerator[Delta]:
         draft.ask()
         entry = self._open(question, draft, request)
+        begun = False
         with stages.time("generate"):
             async with aclosing(self._generator.generate(request)) as parts:
                 async for part in parts:
@@ -130,8 +131,10 @@ class Writing:
                         draft.ask_another(part)
                         entry = self._open(question, draft, request)
                     else:
-                        stages.mark("first_token")
-                        slot.began()
+                        if not begun:
+                            begun = True
+                            stages.mark("first_token")
+                            slot.began()
                         entry.wrote(part.text)
                         if shown := draft.write(part.text):
                             yield Delta(shown)

@@ -28,7 +28,7 @@ class Log:
         self.end: End | None = None
         self.size = 0
         self._max_bytes = max_bytes
-        self._changed = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
         self._over = asyncio.Event()
 
     def begin(self, attempt: int) -> None:
@@ -66,13 +66,21 @@ class Log:
 
     async def change(self) -> None:
         """Wait until there is something new."""
-        await self._changed.wait()
+        changed = asyncio.get_running_loop().create_future()
+        self._waiting.append(changed)
+        try:
+            await changed
+        except asyncio.CancelledError:
+            if changed in self._waiting:
+                self._waiting.remove(changed)
+            raise
 
     def _add(self, data: bytes) -> None:
         self.size += len(data) + EVENT_BYTES
         self.events.append(Event(Offset(self.attempt, len(self.events) + 1), data))
 
     def _wake(self) -> None:
-        # Set and cleared at once: it wakes those who wait now.
-        self._changed.set()
-        self._changed.clear()
+        waiting, self._waiting = self._waiting, []
+        for changed in waiting:
+            if not changed.done():  # whoever waited may have left
+                changed.set_result(None)

@@ -63,8 +63,11 @@ def fuse(hits: Hits, fusion: Fusion) -> list[FusedHit]:
         chunk: dense.get(chunk, unlisted) + per_bm25 * max(bm25, 0.0)
         for chunk, bm25 in bm25s.items()
     }
-    ranked = sorted(scores.items(), key=lambda each: (-each[1], each[0]))
-    return [FusedHit(chunk, score, cosines.get(chunk), bm25s.get(chunk)) for chunk, score in ranked]
+    ranked = sorted(scores)
+    ranked.sort(key=scores.__getitem__, reverse=True)  # which leaves equal ones as they are
+    return [
+        FusedHit(chunk, scores[chunk], cosines.get(chunk), bm25s.get(chunk)) for chunk in ranked
+    ]
 
 
 def _weighed(cosines: dict[ChunkId, float], fusion: Fusion) -> dict[ChunkId, float]:

@@ -9,6 +9,20 @@ SAMPLE_SECONDS = 0.01
 # Two of them are looked back on, so that any scraper of up to 15 s sees every overrun. A maximum
 # that a scrape resets would be the first scraper's alone.
 WINDOW_SECONDS = 15.0
+_SAMPLE_SHARE = 0.1  # of the newest overrun in what is lately the case
+
+
+class Lateness:
+    """By how much the loop of this process is late, lately: a mean over some tenths of a second."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.seconds += _SAMPLE_SHARE * (seconds - self.seconds)
+
+
+lateness = Lateness()
 
 
 class LargestLag:
@@ -39,3 +53,4 @@ async def watch_loop() -> None:
         lag = max(0.0, now - due)
         metrics.loop_lag_seconds.observe(lag)
         largest.observe(lag, now)
+        lateness.observe(lag)

@@ -19,7 +19,8 @@ Beside documents, points may lie *aside*: visible at once, to handles of the sam
 no others. What a tenant's callers ask for never meets them, whatever groups they are of.
 """
 
-from collections.abc import Collection, Sequence
+import operator
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -47,6 +48,16 @@ class Hit(NamedTuple):
 
     chunk_id: ChunkId
     score: float
+
+
+_score_of = operator.attrgetter("score")
+
+
+def ranked(hits: Iterable[Hit]) -> list[Hit]:
+    """*hits*, best first; of equal ones, in whatever order they came, the lower id first."""
+    found = sorted(hits)
+    found.sort(key=_score_of, reverse=True)  # which leaves equal ones as they are
+    return found
 
 
 @dataclass(frozen=True, slots=True)

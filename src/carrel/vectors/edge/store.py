@@ -17,7 +17,7 @@ from carrel.domain.vector import DenseVector, SparseVector
 from carrel.vectors import schema
 from carrel.vectors.edge import wire
 from carrel.vectors.edge.connections import Connections
-from carrel.vectors.store import Hit, Hits, Point, StoredChunk, StoredVersion
+from carrel.vectors.store import Hit, Hits, Point, StoredChunk, StoredVersion, ranked
 
 # The engine serves one request at a time, 64 points in 4 ms: searches come in between.
 SLICE_POINTS = 64
@@ -219,8 +219,7 @@ class EdgeTenantVectors:
 
 def _hits(scored: list[tuple[str, float]]) -> list[Hit]:
     # The engine gives equal scores in the order in which it keeps the points.
-    hits = [Hit(ChunkId(point_id), score) for point_id, score in scored]
-    return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))
+    return ranked(Hit(ChunkId(point_id), score) for point_id, score in scored)
 
 
 def _sum(before: StoredVersion | None, part: wire.Stored) -> StoredVersion:

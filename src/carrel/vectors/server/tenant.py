@@ -22,7 +22,7 @@ from carrel.vectors.server import filters
 from carrel.vectors.server.collection import Collection
 from carrel.vectors.server.inventory import take_inventory
 from carrel.vectors.server.points import floats, to_chunk, to_point, to_struct
-from carrel.vectors.store import Hit, Hits, Point, StoredChunk, StoredVersion
+from carrel.vectors.store import Hit, Hits, Point, StoredChunk, StoredVersion, ranked
 
 # A slice of 64 is under a megabyte as a rule; the server takes 32 at once.
 SLICE_POINTS = 64
@@ -226,5 +226,4 @@ def _by_meaning(
 
 def _hits(points: Sequence[models.ScoredPoint]) -> list[Hit]:
     # A server gives equal scores in an order that others' writes may change.
-    hits = [Hit(ChunkId(str(point.id)), point.score) for point in points]
-    return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))
+    return ranked(Hit(ChunkId(str(point.id)), point.score) for point in points)
