@@ -16,7 +16,9 @@ from carrel.lately import Lately
 
 _ENDING = re.compile(r"[.!?…。]*[\"'”’»)\]]*")
 _Sentence = tuple[int, int, set[str]]  # where it starts and ends, and its words
-_split_lately: Lately[str, list[_Sentence]] = Lately(1_024)  # passages that many ask about
+# Of passages that many ask about.
+_split_lately: Lately[str, list[_Sentence]] = Lately(1_024)
+_plain_lately: Lately[str, str] = Lately(1_024)  # with single spaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def _verbatim(claim: str, words: Sequence[str], text: str) -> tuple[int, int] | 
     """Where *text* has the claim's words, however they are spaced."""
     if (at := text.find(claim)) >= 0:
         return at, at + len(claim)
-    if words[0] not in text:
+    if " ".join(words) not in _plain_lately.of(text, lambda: " ".join(text.split())):
         return None
     match = re.search(r"\s+".join(map(re.escape, words)), text)
     return match.span() if match else None

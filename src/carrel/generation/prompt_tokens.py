@@ -24,9 +24,14 @@ class PromptTokens:
 
     def of(self, request: GenerationRequest) -> int:
         """The tokens of all messages that `build` makes of *request*."""
-        rules, *turns = build(replace(request, passages=()))
-        repeated = [rules.content]
-        repeated += (source(number, each) for number, each in enumerate(request.passages, start=1))
-        return sum(map(self._remembered, repeated)) + sum(
-            self._count(turn.content) for turn in turns
-        )
+        rules, *turns = build(replace(request, passages=(), question=""))
+        # A source takes as many tokens in another place whose number has as many digits.
+        repeated = [source(_as_long(n), each) for n, each in enumerate(request.passages, start=1)]
+        own = [request.question]
+        (own if request.history else repeated).extend(turn.content for turn in turns)
+        counted = sum(map(self._remembered, (rules.content, *repeated)))
+        return counted + sum(map(self._count, own))
+
+
+def _as_long(number: int) -> int:
+    return 10 ** (len(str(number)) - 1)

@@ -104,17 +104,19 @@ class Homes:
         Raises:
             NotFound: no such tenant.
         """
-        rows = await self._database.fetch(_HOME, {"tenant_id": tenant_id})
+        rows = await self._database.few(_HOME, {"tenant_id": tenant_id})
         if not rows:
             raise NotFound(f"no tenant {tenant_id}")
-        return Home(rows[0].server, rows[0].collection, rows[0].embedder)
+        server, collection, embedder, _ = rows[0]
+        return Home(server, collection, embedder)
 
     async def present(self, tenant_id: TenantId) -> Home | None:
         """Where to write what may as well be lost; None: the tenant is gone, or being erased."""
-        rows = await self._database.fetch(_HOME, {"tenant_id": tenant_id})
-        if not rows or rows[0].status == "erasing":
+        rows = await self._database.few(_HOME, {"tenant_id": tenant_id})
+        if not rows:
             return None
-        return Home(rows[0].server, rows[0].collection, rows[0].embedder)
+        server, collection, embedder, status = rows[0]
+        return None if status == "erasing" else Home(server, collection, embedder)
 
     def at(
         self,

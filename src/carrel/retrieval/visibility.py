@@ -1,6 +1,5 @@
 """Which documents searches may show: the metadata database says, at every search."""
 
-import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -11,7 +10,6 @@ from carrel.database.access import is_there, seen_by
 from carrel.database.engine import Database
 from carrel.database.tables import documents, versions
 from carrel.domain.document import Metadata
-from carrel.domain.errors import Unavailable
 from carrel.domain.ids import DocumentId, TenantId
 
 # Written once: to build the statement would take as long as to run it.
@@ -55,11 +53,11 @@ async def live_documents(
     if not ids:
         return {}
     wanted = {"tenant_id": tenant_id, "ids": list(ids), "groups": list(groups)}
-    if read := database.quick(_LIVE):
-        with contextlib.suppress(Unavailable):  # it would have to wait: in a thread, then
-            return {
-                DocumentId(name): LiveDocument(version, title, orjson.loads(metadata))
-                for name, version, title, metadata in read(wanted)
-            }
-    rows = await database.fetch(_LIVE, wanted)
-    return {row.id: LiveDocument(row.version, row.title, row.metadata) for row in rows}
+    return {
+        name: LiveDocument(version, title, _read(metadata))
+        for name, version, title, metadata in await database.few(_LIVE, wanted)
+    }
+
+
+def _read(metadata: Metadata | str) -> Metadata:
+    return orjson.loads(metadata) if isinstance(metadata, str) else metadata

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from carrel.database.engine import Database
 from carrel.database.tables import keys, tenants
@@ -22,6 +22,29 @@ from carrel.tenancy.terms import budget_from_row, limits_from_row
 
 AT_ONCE = 4  # half of the database's pool
 WAITING = 500
+
+# Written once: to build a statement would take as long as to run it.
+_KEY = (
+    select(
+        keys,
+        tenants.c.status.label("tenant_status"),
+        tenants.c.limits.label("tenant_limits"),
+        tenants.c.budget.label("tenant_budget"),
+        tenants.c.log_content,
+        tenants.c.semantic_cache,
+        tenants.c.isolation,
+    )
+    .select_from(keys.outerjoin(tenants, keys.c.tenant_id == tenants.c.id))
+    .where(keys.c.secret_hash == bindparam("digest"), keys.c.revoked_at.is_(None))
+)
+_TENANT = select(
+    tenants.c.status,
+    tenants.c.limits,
+    tenants.c.budget,
+    tenants.c.log_content,
+    tenants.c.semantic_cache,
+    tenants.c.isolation,
+).where(tenants.c.id == bindparam("tenant_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +74,8 @@ class Lookup:
             InsufficientScope: its tenant is suspended.
             Unavailable: the database does not answer, or too many are waiting for it.
         """
-        query = (
-            select(
-                keys,
-                tenants.c.status.label("tenant_status"),
-                tenants.c.limits.label("tenant_limits"),
-                tenants.c.budget.label("tenant_budget"),
-                tenants.c.log_content,
-                tenants.c.semantic_cache,
-                tenants.c.isolation,
-            )
-            .select_from(keys.outerjoin(tenants, keys.c.tenant_id == tenants.c.id))
-            .where(keys.c.secret_hash == digest, keys.c.revoked_at.is_(None))
-        )
         async with self._queue():
-            rows = await self._database.fetch(query)
+            rows = await self._database.fetch(_KEY, {"digest": digest})
         if not rows:
             return None
         row = rows[0]
@@ -98,16 +108,8 @@ class Lookup:
             InsufficientScope: it is suspended.
             Unavailable: as above.
         """
-        query = select(
-            tenants.c.status,
-            tenants.c.limits,
-            tenants.c.budget,
-            tenants.c.log_content,
-            tenants.c.semantic_cache,
-            tenants.c.isolation,
-        ).where(tenants.c.id == tenant_id)
         async with self._queue():
-            rows = await self._database.fetch(query)
+            rows = await self._database.fetch(_TENANT, {"tenant_id": tenant_id})
         if not rows or rows[0].status == "erasing":
             raise InvalidApiKey("this token's tenant is not known here")
         row = rows[0]
