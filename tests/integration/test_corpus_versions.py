@@ -3,7 +3,7 @@
 import sqlite3
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import bindparam, select, update
 
 from carrel.caching.versions import CorpusVersions
 from carrel.database.engine import Database
@@ -53,3 +53,6 @@ async def test_what_cannot_be_read_at_once_is_waited_for(
     await changed(database, tenant_id, 7)
     assert await versions.of(tenant_id) == 7
     await versions.close()
+    name = select(tenants.c.name).where(tenants.c.id == bindparam("id"))
+    ((found,),) = await database.few(name, {"id": tenant_id})
+    assert found

@@ -6,7 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from carrel.database.engine import Database
@@ -31,6 +31,19 @@ def test_head_is_the_newest_migration():
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+
+
+async def test_a_few_rows_are_found_by_their_keys(database: Database, tenant_id: TenantId):
+    found = (
+        select(tenants.c.id, tenants.c.name)
+        .where(tenants.c.id.in_(bindparam("ids", expanding=True)))
+        .where(tenants.c.status == bindparam("status"))
+    )
+    (name,) = await database.fetch(select(tenants.c.name).where(tenants.c.id == tenant_id))
+    for ids in ([], [tenant_id], ["ten_x", tenant_id, "ten_y"], ["ten_x"]):
+        rows = await database.few(found, {"ids": ids, "status": "active"})
+        assert [tuple(row) for row in rows] == [(tenant_id, name[0])] * (tenant_id in ids)
+    assert not await database.few(found, {"ids": [tenant_id], "status": "erasing"})
 
 
 async def test_processes_that_start_together_migrate_once(database_url: str):

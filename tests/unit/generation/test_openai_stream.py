@@ -15,9 +15,11 @@ from tests.unit.generation.scripted_upstream import (
 )
 
 from carrel.domain.errors import GenerationFailed
+from carrel.generation import completion_stream
 from carrel.generation.event_stream import MAX_EVENT_BYTES
 from carrel.generation.generator import Delta, Finish
 from carrel.generation.openai_compatible import OpenAICompatibleGenerator
+from carrel.telemetry.loop import lateness
 
 DONE = b"data: [DONE]\n\n"
 PING = b": keep-alive\n\n"
@@ -65,6 +67,33 @@ async def test_tokens_that_arrive_together_come_as_one_delta() -> None:
     async with streaming(text("Thirty") + text(" days") + STOP + DONE) as generator:
         first = await anext(aiter(generator.generate(question())))
         assert first == Delta("Thirty days")
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event loop of this process is late, as far as it is told."""
+    monkeypatch.setattr(lateness, "seconds", completion_stream.BUSY_SECONDS)
+    monkeypatch.setattr(completion_stream, "TOGETHER_SECONDS", 0.5)
+
+
+async def test_in_a_busy_process_tokens_wait_for_each_other_but_not_the_first(busy: None) -> None:
+    more, most = asyncio.Event(), asyncio.Event()
+    parts = (text("Thirty"), more, text(" days"), most, text(" or more"), STOP, DONE)
+    async with streaming(*parts) as generator:
+        written = generator.generate(question())
+        assert await anext(written) == Delta("Thirty")
+        next_one = asyncio.ensure_future(anext(written))
+        for written_on in (more, most):
+            written_on.set()
+            await asyncio.sleep(0.05)
+        assert await next_one == Delta(" days or more")
+        assert isinstance(await anext(written), Finish)
+        await written.aclose()
+
+
+async def test_what_was_waiting_is_not_lost_with_the_stream(busy: None) -> None:
+    said, error = await failure(text("Thirty"), text(" days"))
+    assert (said, error.reason) == ("Thirty days", "upstream_error")
 
 
 async def test_a_stream_that_arrives_byte_by_byte_reads_the_same() -> None:
