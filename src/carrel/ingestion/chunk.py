@@ -49,7 +49,10 @@ def chunk(document: ParsedDocument, *, tokens: int = 200, overlap: int = 40) -> 
 def _spans(text: str, section: Section, tokens: int, overlap: int) -> Iterator[tuple[int, int]]:
     """The chunks of one section as (start, end). The headings go with the first."""
     start = _first_character(text, section.start, section.end)
-    room = tokens - _counter(tokens)(text[start : section.body]) if start < section.body else tokens
+    room = tokens
+    if start < section.body:
+        words = _first_character(text, section.body, section.end)
+        room -= _counter(tokens)(text[start:words])
     # A heading longer than half a chunk is text like any other.
     body = section.body if room >= tokens // 2 else start
     if body == start:
@@ -60,9 +63,25 @@ def _spans(text: str, section: Section, tokens: int, overlap: int) -> Iterator[t
         ):
             if not piece.strip():  # the splitter's idea of a blank is narrower
                 continue
-            begins = window + offset
-            yield (min(start, begins), begins + len(piece))
-            start = len(text)
+            for begins, ends in _fitting(text, window + offset, len(piece), room):
+                yield (min(start, begins), ends)
+                start = len(text)
+
+
+def _fitting(text: str, start: int, length: int, tokens: int) -> Iterator[tuple[int, int]]:
+    """A piece as (start, end), or, in the rare case that it has more than *tokens*, its parts.
+
+    The splitter leaves whole what has no more bytes than that. A character that the tokenizer
+    does not know is a token for each byte, and the beginning of a text is one, too.
+    """
+    piece = text[start : start + length]
+    if len(piece.encode()) > tokens or _counter(tokens)(piece) <= tokens or length == 1:
+        yield start, start + length
+        return
+    line = piece.rfind("\n", 0, length - 1) + 1
+    half = line if piece[:line].strip() and piece[line:].strip() else length // 2
+    yield from _fitting(text, start, half, tokens)
+    yield from _fitting(text, start + half, length - half, tokens)
 
 
 def _windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

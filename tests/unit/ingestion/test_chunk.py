@@ -61,6 +61,20 @@ def test_chunks_are_exact_ordered_bounded_and_leave_nothing_out(text, size):
     assert not text[covered:].strip()
 
 
+@pytest.mark.parametrize("text", ["000\U00010000\n" * 3 + "000\U00010000", "\U00010000" * 8])
+def test_a_text_of_more_tokens_than_bytes_is_cut_too(text):
+    chunks = chunk(ParsedDocument(text), tokens=32, overlap=0)
+    assert len(chunks) == 2
+    assert "".join(piece.text for piece in chunks) == text
+    assert all(len(tokenizer().encode(piece.text).ids) <= 32 for piece in chunks)
+
+
+def test_blank_lines_after_a_heading_count():
+    for length in range(750, 790):
+        for piece in chunk(ParsedDocument("# Refunds\n\n\n" + "x" * length)):
+            assert len(tokenizer().encode(piece.text).ids) <= 200
+
+
 @given(documents)
 @settings(max_examples=50)
 def test_the_same_text_is_cut_the_same_way_each_time(text):
