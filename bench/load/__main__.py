@@ -22,6 +22,7 @@ from bench.load.plan import Plan
 from bench.load.sampler import Sampler
 from bench.load.stand import Setup, Stand, stand
 from bench.report import _commit, machine, write_json
+from tests.acceptance.server import free_port
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "build" / "load"
@@ -81,8 +82,9 @@ async def _run(
         with contextlib.suppress(FileNotFoundError):  # there is none of a relay
             shutil.copy(folder / "server.log", options.output / "server.log")
     records = results.read_records(folder)
-    # Locust takes some seconds before the first user comes.
-    began = records[0]["at"] if records else began
+    if not records:
+        raise SystemExit(f"No user asked anything: see {options.output / 'locust.log'}")
+    began = records[0]["at"]  # locust takes some seconds before the first user comes
     found = results.stages(chosen, began, records, samples)
     figures = [results.figures(chosen, stage) for stage in found]
     figures[-1] |= extra
@@ -127,6 +129,9 @@ async def _loaded(
     command += ["-f", str(Path(__file__).parent / "locustfile.py")]
     command += ["--html", str(options.output / "locust.html"), "--stop-timeout", "30"]
     command += ["--processes", str(options.generators), "--loglevel", "WARNING"]
+    port = str(free_port())  # two runs on one machine, or what is left of one that was killed
+    command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port]
+    command += ["--master-port", port]
     environment = os.environ | {
         plan.VARIABLE: str(folder / "plan.json"),
         "LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP": "1",

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from carrel import __version__
 from carrel.api import errors, health
-from carrel.api.admin import audit, dead_jobs, embedder, erasures, keys, moves, tenants
+from carrel.api.admin import audit, dead_jobs, embedder, erasures, failures, keys, moves, tenants
 from carrel.api.admin import usage as admin_usage
 from carrel.api.console import files, session
 from carrel.api.leaving import Leaving
@@ -56,6 +56,7 @@ ROUTERS = (
     moves.router,
     erasures.router,
     dead_jobs.router,
+    failures.router,
     embedder.router,
     keys.router,
     audit.router,

@@ -59,6 +59,7 @@ from carrel.tenancy.keys import KeyStore
 from carrel.tenancy.last_use import LastUse
 from carrel.tenancy.sessions import Sessions
 from carrel.tenancy.store import TenantStore
+from carrel.usage.failures import RecentFailures
 from carrel.usage.ledger import Ledger
 from carrel.vectors.store import VectorStore
 
@@ -94,6 +95,7 @@ class Services:
     resumed: ResumedAnswers
     embeddings: Embeddings
     ledger: Ledger
+    failures: RecentFailures
     gate: Gate
 
     @property
@@ -196,7 +198,14 @@ async def open_services(settings: Settings, *, processes: int = 1) -> AsyncGener
         ledger = await _open_ledger(settings, database, embedder, stack)
         last_use = LastUse(database)
         stack.push_async_callback(last_use.write)
-        for background in (ledger.run(), last_use.run(), watch_loop(), watch_jobs(database)):
+        failures = RecentFailures(redis)
+        for background in (
+            ledger.run(),
+            last_use.run(),
+            watch_loop(),
+            watch_jobs(database),
+            failures.run(),
+        ):
             stack.push_async_callback(cancelled, asyncio.create_task(background))
         retriever = Retriever(
             embedders=embedders,
@@ -276,6 +285,7 @@ async def open_services(settings: Settings, *, processes: int = 1) -> AsyncGener
             resumed=ResumedAnswers(shared, reuse, pipeline, database),
             embeddings=Embeddings(embedder, prices, ledger, model=name_of(settings.embedder)),
             ledger=ledger,
+            failures=failures,
             gate=open_gate(settings, ledger, redis, stack, processes=processes),
         )
 

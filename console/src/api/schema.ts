@@ -100,6 +100,23 @@ export interface Citation {
   quote: string;
 }
 
+export interface DeadJob {
+  id: string;
+  kind: string;
+  tenant_id: string;
+  document_id: string;
+  version: number;
+  attempts: number;
+  reason: string;
+  created_at: string;
+  died_at: string;
+}
+
+export interface DeadJobPage {
+  data: DeadJob[];
+  has_more: boolean;
+}
+
 export interface Document {
   id: string;
   status: "queued" | "processing" | "ready" | "failed";
@@ -153,6 +170,21 @@ export interface ErasurePage {
   last_id: string | null;
   has_more: boolean;
   data: Erasure[];
+}
+
+export interface Failure {
+  at: string;
+  request_id: string;
+  method: string;
+  route: string;
+  status: number;
+  error: string | null;
+  tenant_id: string | null;
+  ms: number;
+}
+
+export interface FailureList {
+  data: Failure[];
 }
 
 export interface FeedbackBody {
@@ -419,8 +451,9 @@ export interface Routes {
   "GET /admin/tenants/{tenant_id}/moves/{move_id}": { query: undefined; body: undefined; response: Move };
   "GET /admin/erasures": { query: { tenant_id?: string | null; limit?: number; after?: string | null; }; body: undefined; response: ErasurePage };
   "GET /admin/erasures/{erasure_id}": { query: undefined; body: undefined; response: Erasure };
-  "GET /admin/dead-jobs": { query: { tenant_id?: string | null; limit?: number; after?: string | null; }; body: undefined; response: unknown };
+  "GET /admin/dead-jobs": { query: { tenant_id?: string | null; limit?: number; after?: string | null; }; body: undefined; response: DeadJobPage };
   "POST /admin/dead-jobs/{job_id}/retry": { query: undefined; body: undefined; response: unknown };
+  "GET /admin/failures": { query: { limit?: number; }; body: undefined; response: FailureList };
   "GET /admin/embedder": { query: undefined; body: undefined; response: Embedder };
   "POST /admin/tenants/{tenant_id}/keys": { query: undefined; body: NewKeyBody; response: NewKey };
   "GET /admin/tenants/{tenant_id}/keys": { query: undefined; body: undefined; response: KeyList };

@@ -1,11 +1,13 @@
-// How the server is: its parts, how long requests take, moves and erasures.
+// How the server is: its parts, its jobs, how long requests take, moves and erasures.
 
 import type { JSX } from "preact";
-import { call } from "../api/call";
+import { useState } from "preact/hooks";
+import { type ApiError, call } from "../api/call";
 import { type Sample, metrics, quantile, sum } from "../api/metrics";
-import type { Embedder, Erasure, Move, Readiness } from "../api/schema";
-import { useLoad } from "../load";
+import type { DeadJob, Embedder, Erasure, Failure as FailedRequest, Move, Readiness } from "../api/schema";
+import { asApiError, useLoad } from "../load";
 import { Button } from "../parts/button";
+import { Copy } from "../parts/copy";
 import { Empty, Failure } from "../parts/notice";
 import { Page, Section } from "../parts/page";
 import { Status } from "../parts/status";
@@ -14,6 +16,8 @@ import { ago, number, plural, seconds } from "../text/format";
 import { MoveTable } from "./tenants/moves";
 
 const ASKED_FOR_MOVES = 100;
+const SHOWN_FAILURES = 50;
+const ATTACK = `carrel verify-isolation --url ${location.origin}`;
 
 export function Operations(): JSX.Element {
   const state = useLoad("readiness", readiness);
@@ -21,10 +25,12 @@ export function Operations(): JSX.Element {
   const embedder = useLoad("embedder", () => call("GET /admin/embedder"));
   const tenants = useLoad("tenants", async () => (await call("GET /admin/tenants")).data);
   const moves = useLoad(`moves ${tenants.data?.length}`, () => recentMoves(tenants.data?.map((each) => each.id) ?? []));
+  const dead = useLoad("dead jobs", async () => (await call("GET /admin/dead-jobs")).data);
+  const failed = useLoad("failures", async () => (await call("GET /admin/failures", { query: { limit: SHOWN_FAILURES } })).data);
   const erasures = useLoad("erasures", async () => (await call("GET /admin/erasures")).data);
   const names = new Map(tenants.data?.map((each) => [each.id, each.name]));
   const reload = () => {
-    for (const each of [state, measured, embedder, tenants, moves, erasures]) void each.reload();
+    for (const each of [state, measured, embedder, tenants, moves, dead, failed, erasures]) void each.reload();
   };
   return (
     <Page title="Operations" lead="The server’s parts, and what it is working on." actions={<Button onClick={reload}>Refresh</Button>}>
@@ -32,9 +38,24 @@ export function Operations(): JSX.Element {
         <Failure error={state.error} />
         {state.data && <Parts state={state.data} samples={measured.data ?? []} embedder={embedder.data} />}
       </Section>
-      <Section title="Requests to this process">
+      <Section title="Jobs">
+        <Failure error={dead.error} />
+        {measured.data && <Queue samples={measured.data} />}
+        {dead.data?.length === 0 && <Empty title="No job was given up" />}
+        {dead.data && dead.data.length > 0 && <DeadJobs of={dead.data} names={names} onRetried={reload} />}
+      </Section>
+      <Section title="Requests to this server">
         <Failure error={measured.error} />
         {measured.data && <Requests samples={measured.data} />}
+      </Section>
+      <Section title="Failed of late">
+        <Failure error={failed.error} />
+        {failed.data?.length === 0 && <Empty title="Nothing failed"><p>Requests that fail by no fault of theirs are listed here for a day; the log has them all.</p></Empty>}
+        {failed.data && failed.data.length > 0 && <Failed of={failed.data} names={names} />}
+      </Section>
+      <Section title="Isolation">
+        <p>Attacks this server with tenants of its own, which are erased at the end. It asks for an admin key in <code>CARREL_ADMIN_KEY</code>, and says of each attack whether it got through.</p>
+        <p><code>{ATTACK}</code> <Copy text={ATTACK} label="Copy command" /></p>
       </Section>
       <Section title="Moves">
         <Failure error={moves.error} />
@@ -91,6 +112,54 @@ function Part({ fault }: { fault: string | undefined }): JSX.Element {
   return fault ? <><Status of="failed" /><p class="reason">{fault}</p></> : <Status of="ready" />;
 }
 
+/** What waits, of all servers: a worker looks every ten seconds. */
+function Queue({ samples }: { samples: Sample[] }): JSX.Element {
+  const kinds = [...new Set(samples.filter((each) => each.name === "carrel_jobs_waiting").map((each) => each.labels.kind!))];
+  const waiting = kinds.filter((kind) => sum(samples, "carrel_jobs_waiting", { kind }) > 0);
+  if (!waiting.length) return <p>Nothing waits for a worker.</p>;
+  return (
+    <Table
+      label="Jobs that wait"
+      rows={waiting.sort()}
+      keyOf={(kind) => kind}
+      columns={[
+        { head: "Job", cell: (kind) => kind },
+        { head: "Waiting", cell: (kind) => number(sum(samples, "carrel_jobs_waiting", { kind })), isNumber: true },
+        { head: "Longest", cell: (kind) => seconds(sum(samples, "carrel_jobs_late_seconds", { kind }) * 1000), isNumber: true },
+      ]}
+    />
+  );
+}
+
+function DeadJobs({ of, names, onRetried }: { of: DeadJob[]; names: Map<string, string>; onRetried: () => void }): JSX.Element {
+  const [fault, setFault] = useState<ApiError>();
+  const retry = async (id: string) => {
+    try {
+      await call("POST /admin/dead-jobs/{job_id}/retry", { path: { job_id: id } });
+      setFault(undefined);
+    } catch (error) {
+      setFault(asApiError(error));
+    }
+    onRetried();
+  };
+  return (
+    <>
+      <Failure error={fault} />
+      <Table
+        label="Jobs that were given up"
+        rows={of}
+        keyOf={(each) => each.id}
+        columns={[
+          { head: "Job", cell: (each) => <>{each.kind}<br /><code class="faint">{each.document_id}</code></> },
+          { head: "Tenant", cell: (each) => names.get(each.tenant_id) ?? <code>{each.tenant_id}</code>, isExtra: true },
+          { head: "Reason", cell: (each) => <>{each.reason}<br /><span class="faint">{plural(each.attempts, "attempt")}, {ago(each.died_at)}</span></> },
+          { head: "", cell: (each) => <Button onClick={() => retry(each.id)}>Try again</Button> },
+        ]}
+      />
+    </>
+  );
+}
+
 const HTTP = "carrel_http_request_seconds";
 
 function Requests({ samples }: { samples: Sample[] }): JSX.Element {
@@ -105,7 +174,7 @@ function Requests({ samples }: { samples: Sample[] }): JSX.Element {
   if (!api.length) return <Empty title="No requests yet" />;
   return (
     <>
-      <p class="faint">Since it started, to the end of each response. Several processes each count their own: Prometheus adds them up from <code>/metrics</code>.</p>
+      <p class="faint">Since it started, to the end of each response, of all its processes. Other servers count their own: Prometheus adds them up from <code>/metrics</code>.</p>
       <Table
         label="Requests by route"
         rows={api.sort()}
@@ -120,6 +189,23 @@ function Requests({ samples }: { samples: Sample[] }): JSX.Element {
         ]}
       />
     </>
+  );
+}
+
+function Failed({ of, names }: { of: FailedRequest[]; names: Map<string, string> }): JSX.Element {
+  const tenant = (id: string | null) => (id ? (names.get(id) ?? <code>{id}</code>) : "–");
+  return (
+    <Table
+      label="Requests that failed"
+      rows={of}
+      keyOf={(each) => each.request_id}
+      columns={[
+        { head: "Request", cell: (each) => <>{each.method} <code>{each.route}</code><br /><code class="faint">{each.request_id}</code></> },
+        { head: "Failed with", cell: (each) => <>{each.status} {each.error && <code>{each.error}</code>}</> },
+        { head: "Tenant", cell: (each) => tenant(each.tenant_id), isExtra: true },
+        { head: "When", cell: (each) => ago(each.at) },
+      ]}
+    />
   );
 }
 

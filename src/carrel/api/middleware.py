@@ -6,6 +6,7 @@ Pure ASGI: nothing here touches a streamed body.
 import asyncio
 import logging
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -20,6 +21,8 @@ from carrel.telemetry import metrics, trace
 from carrel.telemetry.log import write
 
 log = logging.getLogger(__name__)
+REFUSED, FAILED = 400, 500
+_NOTED = ("request_id", "method", "route", "status", "error", "tenant_id", "ms")
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -112,8 +115,17 @@ class _Exchange:
         if route not in _QUIET:
             fields = self._fields(route, status, seconds)
             write(log, "request", fields)
+            if status >= FAILED or (status < REFUSED and "error" in fields):
+                self._note(fields)
             if self._span and self._span.sampled:
                 self._end(self._span, fields)
+
+    def _note(self, fields: dict[str, Any]) -> None:
+        """Tell who looks after the server."""
+        app = self._scope.get("app")
+        if services := getattr(getattr(app, "state", None), "services", None):
+            failure = {name: fields.get(name) for name in _NOTED}
+            services.failures.note({"at": datetime.now(UTC).isoformat(), **failure})
 
     def _end(self, span: trace.Span, fields: dict[str, Any]) -> None:
         """End the request's span: what its log line says, under OpenTelemetry's names or ours."""

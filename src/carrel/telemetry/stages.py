@@ -35,53 +35,56 @@ class Stages:
             trace.whole().event(stage)
 
 
-class _Stage:
-    __slots__ = ("_name", "_span", "_stages", "_start")
+class _Block:
+    """The time of a block, which is a span called *name*, and is given it."""
+
+    __slots__ = ("_span", "_start")
+
+    def __init__(self, name: str) -> None:
+        self._span = trace.span(name)
+        self._start = 0.0
+
+    def took(self, seconds: float) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> trace.Span | trace.Nothing:
+        self._start = time.perf_counter()
+        return self._span.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.took(time.perf_counter() - self._start)
+        self._span.__exit__(kind, error, traceback)
+
+
+class _Stage(_Block):
+    __slots__ = ("_name", "_stages")
 
     def __init__(self, stages: Stages, name: str) -> None:
+        super().__init__(name)
         self._stages = stages
         self._name = name
-        self._span = trace.span(name)
-        self._start = 0.0
 
-    def __enter__(self) -> trace.Span | trace.Nothing:
-        self._start = time.perf_counter()
-        return self._span.__enter__()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        spent = (time.perf_counter() - self._start) * 1000
+    def took(self, seconds: float) -> None:
         milliseconds = self._stages.milliseconds
-        milliseconds[self._name] = milliseconds.get(self._name, 0.0) + spent
-        self._span.__exit__(kind, error, traceback)
+        milliseconds[self._name] = milliseconds.get(self._name, 0.0) + seconds * 1000
 
 
-class timed:  # noqa: N801 - reads as what it does: `with timed(…):`
-    """Observes the time of the block, which is a span called *name*, and is given it."""
+class timed(_Block):  # noqa: N801 - reads as what it does: `with timed(…):`
+    """Observes the time of the block."""
 
-    __slots__ = ("_histogram", "_span", "_start")
+    __slots__ = ("_histogram",)
 
     def __init__(self, histogram: Histogram, name: str) -> None:
+        super().__init__(name)
         self._histogram = histogram
-        self._span = trace.span(name)
-        self._start = 0.0
 
-    def __enter__(self) -> trace.Span | trace.Nothing:
-        self._start = time.perf_counter()
-        return self._span.__enter__()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._histogram.observe(time.perf_counter() - self._start)
-        self._span.__exit__(kind, error, traceback)
+    def took(self, seconds: float) -> None:
+        self._histogram.observe(seconds)
 
 
 def observe_past(histogram: Histogram, name: str, seconds: float) -> None:

@@ -1,12 +1,13 @@
 """What there is on a server before a person opens its console: tenants, keys, documents, usage."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from playwright.sync_api import APIRequestContext, Playwright
+from playwright.sync_api import APIRequestContext, FilePayload, Playwright
 from tests.acceptance.server import ADMIN_KEY, Server
 
 HANDBOOK = """# Staff handbook
@@ -32,14 +33,30 @@ class Api:
     key: str = ADMIN_KEY
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        headers = {"authorization": f"Bearer {self.key}"}
-        context: APIRequestContext = self.playwright.request.new_context(
-            base_url=self.server.url, extra_http_headers=headers
-        )
-        try:
+        with self._calling() as context:
             answer = context.fetch(path, method=method, data=body)
             assert answer.ok, (answer.status, answer.text())
             return answer.json() if answer.status != 204 else None
+
+    def status_of(self, method: str, path: str, body: Any = None) -> int:
+        """The status of what may fail."""
+        with self._calling() as context:
+            return context.fetch(path, method=method, data=body).status
+
+    def upload(self, name: str, file_name: str, content: bytes) -> dict[str, Any]:
+        """A file, once it is ready or has failed."""
+        file: FilePayload = {"name": file_name, "mimeType": "application/pdf", "buffer": content}
+        with self._calling() as context:
+            parts = {"file": file, "document_id": name}
+            return context.post("/v1/documents?wait=60", multipart=parts).json()
+
+    @contextmanager
+    def _calling(self) -> Iterator[APIRequestContext]:
+        context = self.playwright.request.new_context(
+            base_url=self.server.url, extra_http_headers={"authorization": f"Bearer {self.key}"}
+        )
+        try:
+            yield context
         finally:
             context.dispose()
 

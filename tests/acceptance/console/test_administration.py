@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.acceptance.console.browser import new_page, sign_in
 from tests.acceptance.console.stage import HANDBOOK, Api, Spent, spend
+from tests.acceptance.console.upstream import Upstream
 from tests.acceptance.server import ADMIN_KEY, Server
 
 # Each with something that is there once it has loaded.
@@ -77,6 +78,34 @@ def test_a_tenant_is_made_changed_suspended_and_erased(admin: Page, api: Api) ->
     sure.click()
     expect(admin.get_by_role("heading", name="Operations")).to_be_visible()
     expect(admin.get_by_role("region", name="Erasures")).to_contain_text("done")
+
+
+def test_what_was_given_up_and_what_failed_is_listed(
+    admin: Page, server: Server, api: Api, upstream: Upstream
+) -> None:
+    unlucky = api.key_of(api.tenant("Unlucky"))
+    unlucky.document("handbook", HANDBOOK)
+    error = unlucky.upload("scan", "scan.pdf", b"%PDF-1.7 broken")["error"]
+    upstream.status = 500
+    try:
+        asked = {"question": "How long do refunds take?"}
+        status = unlucky.status_of("POST", "/v1/query", asked)
+    finally:
+        upstream.status = 200
+    assert status >= 500
+
+    admin.goto(f"{server.url}/console/operations")
+    given_up = (
+        admin.get_by_role("region", name="given up").get_by_role("row").filter(has_text="scan")
+    )
+    expect(given_up).to_contain_text(error)
+    expect(given_up).to_contain_text("Unlucky")
+    with admin.expect_response(re.compile("/retry$")) as retried:
+        given_up.get_by_role("button", name="Try again").click()
+    assert retried.value.status == 202
+    failed = admin.get_by_role("region", name="Requests that failed").get_by_role("row")
+    expect(failed.filter(has_text="/v1/query")).to_contain_text(f"{status}")
+    expect(failed.filter(has_text="/v1/query")).to_contain_text("Unlucky")
 
 
 def test_what_the_server_refuses_is_said_beside_the_form(admin: Page) -> None:

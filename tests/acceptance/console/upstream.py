@@ -13,11 +13,15 @@ MODEL = "small"
 
 
 class Upstream:
-    """An OpenAI-compatible API that says `text`; with `pause_seconds` between two words."""
+    """An OpenAI-compatible API that says `text`; with `pause_seconds` between two words.
+
+    With a `status` of 500 it says nothing.
+    """
 
     def __init__(self) -> None:
         self.text = "Refunds take 30 days [1]."
         self.pause_seconds = 0.0
+        self.status = 200
         handler = type("Handler", (_Handler,), {"upstream": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -48,7 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         words = re.findall(r"\S+\s*", self.upstream.text)
-        self.send_response(200)
+        self.send_response(self.upstream.status)
         kind = "text/event-stream" if asked.get("stream") else "application/json"
         self.send_header("content-type", kind)
         self.end_headers()

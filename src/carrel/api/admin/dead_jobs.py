@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from carrel.api.admin import shapes
 from carrel.api.dependencies import Admin, Opened
 from carrel.api.responses import Json
 from carrel.domain.ids import JobId, TenantId
@@ -13,7 +14,7 @@ from carrel.domain.ids import JobId, TenantId
 router = APIRouter(prefix="/admin/dead-jobs", tags=["admin"])
 
 
-@router.get("", summary="Jobs that were given up, newest first")
+@router.get("", summary="Jobs that were given up, newest first", response_model=shapes.DeadJobPage)
 async def list_dead_jobs(
     admin: Admin,
     services: Opened,

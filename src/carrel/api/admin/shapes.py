@@ -129,6 +129,46 @@ class ErasurePage(Page):
     data: list[Erasure]
 
 
+class DeadJob(Shape):
+    """A job that was given up: what was to be done, how often it was tried, and the reason."""
+
+    id: str
+    kind: str
+    tenant_id: str
+    document_id: str
+    version: int
+    attempts: int
+    reason: str
+    created_at: datetime
+    died_at: datetime
+
+
+class DeadJobPage(Shape):
+    """Some of the jobs that were given up, newest first."""
+
+    data: list[DeadJob]
+    has_more: bool
+
+
+class Failure(Shape):
+    """A request that failed by no fault of its own."""
+
+    at: datetime
+    request_id: str
+    method: str
+    route: str
+    status: int
+    error: str | None
+    tenant_id: str | None
+    ms: float
+
+
+class FailureList(Shape):
+    """Such requests, newest first."""
+
+    data: list[Failure]
+
+
 class AuditEntry(Shape):
     """What an administrator did."""
 
