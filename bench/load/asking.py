@@ -71,6 +71,9 @@ class Connection:
             self.close()
             if fresh:
                 raise
+        except OSError:  # too late: what comes yet must not be taken for the next answer
+            self.close()
+            raise
         # The server may have closed what was idle; that is no fault.
         try:
             return self._exchange(request, mark, leave_after, watch=watch)
@@ -91,7 +94,7 @@ class Connection:
         reply, data = Reply(), bytearray()
         ended, length = False, 0  # of head and body together; -1: in chunks
         while not ended:
-            part = self._socket.recv(262_144)
+            part = self._come()
             if not part:
                 raise _ClosedIdle("closed") if not data else ConnectionResetError("cut off")
             data += part
@@ -108,6 +111,22 @@ class Connection:
         reply.total = time.perf_counter() - began
         _take_apart(bytes(data), reply)
         return reply
+
+    def _come(self) -> bytes:
+        """All that has come, of which TLS gives a token at a time; waits for the first of it."""
+        part: bytes = self._socket.recv(262_144)
+        if not (self._secure and part):
+            return part
+        parts = [part]
+        self._socket.settimeout(0.0)
+        try:
+            while part := self._socket.recv(262_144):
+                parts.append(part)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            pass
+        finally:
+            self._socket.settimeout(DEADLINE_SECONDS)
+        return b"".join(parts)
 
     def _open(self) -> Any:
         opened = socket.create_connection(self._address, timeout=DEADLINE_SECONDS)
