@@ -17,7 +17,7 @@ import orjson
 
 GLANCE_SECONDS = 0.25
 DEADLINE_SECONDS = 60.0
-_END = b"0\r\n\r\n"
+_END = b"\r\n0\r\n\r\n"  # of chunks; a header may end in a nought, too
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from typing import Any, cast
 import uvloop
 
 _FIRST = re.compile(rb'"(?:content|text)":\s*"[^"]')
-_LAST = b"0\r\n\r\n"
+_LAST = b"\r\n0\r\n\r\n"  # of chunks; a header may end in a nought, too
 PATIENCE_SECONDS = 15.0
 
 
