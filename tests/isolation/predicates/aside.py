@@ -92,7 +92,7 @@ ASIDE = (
         "aside, semantic: nothing of a tenant that is being erased",
         "placement/homes.py",
         "async def present(",
-        ' or rows[0].status == "erasing"',
+        'None if status == "erasing" else ',
     ),
     Mutation(
         "aside, semantic: what an erasure missed is taken back",

@@ -44,7 +44,7 @@ CALLERS = (
     Mutation(
         "lookup: revoked",
         "tenancy/lookup.py",
-        "async def key(",
+        "_KEY = (",
         ", keys.c.revoked_at.is_(None)",
     ),
     Mutation(
@@ -71,9 +71,9 @@ CALLERS = (
     Mutation(
         "lookup: the token's tenant",
         "tenancy/lookup.py",
-        "async def tenant(",
-        "tenants.c.id == tenant_id",
-        "True",
+        "_TENANT = ",
+        'tenants.c.id == bindparam("tenant_id")',
+        'bindparam("tenant_id") != ""',
     ),
     Mutation(
         "jwt: a token makes no administrator",
