@@ -146,7 +146,7 @@ ROUTES = (
     Route(
         "GET", "/admin/dead-jobs", "admin", 200, 403, query=lambda i: {"tenant_id": i, "after": i}
     ),
-    Route("GET", "/admin/failures", "admin", 200, 403),
+    Route("GET", "/admin/failures", "admin", 200, 403, query=lambda i: {"tenant_id": i}),
     Route("POST", "/admin/dead-jobs/{job_id}/retry", "admin", 404, 403, own="document"),
     Route("GET", "/admin/erasures/{erasure_id}", "admin", 200, 403, own="erasure"),
     Route("GET", "/admin/tenants/{tenant_id}/moves", "admin", 200, 403, own="tenant"),
