@@ -12,12 +12,14 @@ import socket
 from collections.abc import Callable
 
 from carrel.serving.balance import Balance
+from carrel.telemetry.loop import lateness
 
 log = logging.getLogger(__name__)
 
 # For each connection that this process has too many: a process that sleeps takes time to wake.
 LEAVE_SECONDS, LEAVE_AT_MOST_SECONDS = 0.001, 0.005
 PAUSE_SECONDS = 1.0
+LATE_SECONDS, AT_ONCE = 0.003, 8
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -64,21 +66,30 @@ class Acceptor:
         self._loop.call_later(seconds, self._resume)
 
     def _accept(self) -> None:
+        # A loop that is late comes by here seldom: one at a time, those who wait would be more
+        # and more, until the kernel turns them away.
+        at_once = AT_ONCE if lateness.seconds >= LATE_SECONDS else 1
+        for _ in range(at_once):
+            if not self._take():
+                return
+
+    def _take(self) -> bool:
+        """Take one connection; False: none is to be had, or none for this process."""
         excess = self._balance.excess() if self._balance and not self._left else 0
         self._left = excess > 0
         if excess:
             self._pause(min(excess * LEAVE_SECONDS, LEAVE_AT_MOST_SECONDS))
-            return
+            return False
         try:
             connection, _ = self._listening.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another process was faster, or the client has left
+            return False  # another process was faster, or the client has left
         except OSError as error:
             if error.errno not in _EXHAUSTED:
                 raise
             log.error("no connection can be taken: %s", error.strerror)  # noqa: TRY400
             self._pause(PAUSE_SECONDS)
-            return
+            return False
         connection.setblocking(False)
         if connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -87,6 +98,7 @@ class Acceptor:
         )
         self._opening.add(opening)
         opening.add_done_callback(self._opened)
+        return True
 
     def _opened(self, opening: asyncio.Task[object]) -> None:
         self._opening.discard(opening)

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from carrel.serving.accept import Acceptor
+from carrel.serving.accept import AT_ONCE, LATE_SECONDS, Acceptor
 from carrel.serving.balance import SLACK, Balance, new_table
+from carrel.telemetry.loop import lateness
 
 CONNECTIONS = 40
 
@@ -101,6 +102,24 @@ async def test_a_process_that_takes_no_more_is_waited_for_by_nobody(
     assert len(left.taken) == CONNECTIONS
     for writer in writers:
         writer.close()
+
+
+@pytest.mark.parametrize(("late", "at_once"), [(0.0, 1), (LATE_SECONDS, AT_ONCE)])
+async def test_a_loop_that_is_late_takes_several_at_once(
+    listening: socket.socket, monkeypatch: pytest.MonkeyPatch, late: float, at_once: int
+):
+    monkeypatch.setattr(lateness, "seconds", late)
+    process = Process(listening, new_table(1), 0)
+    clients = [socket.create_connection(listening.getsockname()) for _ in range(CONNECTIONS)]
+    process.acceptor._accept()  # as the event loop does in one of its turns
+    assert len(process.acceptor._opening) == at_once
+    await until_taken([process], CONNECTIONS)
+    process.acceptor.close()
+    await process.acceptor.wait_closed()
+    for transport in process.taken:
+        transport.abort()  # type: ignore[attr-defined]
+    for client in clients:
+        client.close()
 
 
 async def test_one_that_is_stuck_keeps_no_connection_waiting(listening: socket.socket):
