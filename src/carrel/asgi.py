@@ -9,7 +9,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from carrel import __version__
 from carrel.api import errors, health
-from carrel.api.admin import audit, dead_jobs, embedder, erasures, failures, keys, moves, tenants
+from carrel.api.admin import (
+    audit,
+    chunking,
+    dead_jobs,
+    embedder,
+    erasures,
+    failures,
+    keys,
+    moves,
+    tenants,
+)
 from carrel.api.admin import usage as admin_usage
 from carrel.api.console import files, session
 from carrel.api.leaving import Leaving
@@ -58,6 +68,7 @@ ROUTERS = (
     dead_jobs.router,
     failures.router,
     embedder.router,
+    chunking.router,
     keys.router,
     audit.router,
     admin_usage.router,

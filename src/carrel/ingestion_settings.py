@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
+from carrel.ingestion.chunking import chunking
 from carrel.model_settings import Section
 
 
@@ -14,7 +15,8 @@ class IngestionSettings(Section):
     """How documents are accepted, parsed and cut."""
 
     max_upload_bytes: int = Field(default=50_000_000, gt=0, description="a larger file is refused")
-    concurrency: int = Field(default=2, gt=0, description="documents worked on at once")
+    processes: int = Field(default=1, gt=0, le=64, description="workers of `carrel serve`")
+    concurrency: int = Field(default=2, gt=0, description="documents a worker works on at once")
     parse_timeout_seconds: float = Field(default=120, gt=0, description="for one document")
     parse_memory_mebibytes: int = Field(default=1024, ge=256, description="cap of a parser process")
     chunk_tokens: int = Field(default=200, ge=32, le=2000, description="the longest chunk")
@@ -40,6 +42,11 @@ class IngestionSettings(Section):
     metrics_port: int | None = Field(
         default=None, ge=1, le=65535, description="where the worker serves metrics of its own"
     )
+
+    @property
+    def chunking(self) -> str:
+        """What all chunks have in common that are cut by these settings."""
+        return chunking(self.chunk_tokens, self.chunk_overlap_tokens)
 
     @property
     def networks(self) -> list[IPv4Network | IPv6Network]:

@@ -29,6 +29,7 @@ from carrel.erasure.reports import Erasure, ErasureReports
 from carrel.erasure.tenant import request_erasure
 from carrel.ingestion.documents import DocumentStore
 from carrel.ingestion.quotas import Quotas
+from carrel.ingestion.recutting import Recutting
 from carrel.ingestion.upload import Uploads
 from carrel.jobs.dead import DeadJobs
 from carrel.jobs.waiting import watch_jobs
@@ -86,6 +87,7 @@ class Services:
     audit: AuditLog
     documents: DocumentStore
     uploads: Uploads
+    recutting: Recutting
     dead_jobs: DeadJobs
     searches: Searches
     answers: AnswerStore | None
@@ -238,6 +240,7 @@ async def open_services(settings: Settings, *, processes: int = 1) -> AsyncGener
             open_generations(redis, settings, stack), ledger, model=generator.model
         )
         prices = open_prices(settings)
+        quotas = Quotas(database, queued_documents=settings.ingestion.queued_per_tenant)
         pipeline = Pipeline(
             reuse=reuse,
             similar=similar,
@@ -270,12 +273,8 @@ async def open_services(settings: Settings, *, processes: int = 1) -> AsyncGener
             erasures=ErasureReports(database),
             audit=AuditLog(database),
             documents=documents,
-            uploads=Uploads(
-                database,
-                open_originals(settings),
-                documents,
-                Quotas(database, queued_documents=settings.ingestion.queued_per_tenant),
-            ),
+            uploads=Uploads(database, open_originals(settings), documents, quotas),
+            recutting=Recutting(database, quotas, settings.ingestion.chunking),
             dead_jobs=DeadJobs(database),
             searches=searches,
             answers=answers,

@@ -70,6 +70,7 @@ async def open_worker(settings: Settings) -> AsyncGenerator[Worker]:
             homes=homes,
             queue=queue,
             urls=UrlSource(database, queue, originals, _fetcher(settings)),
+            chunking=chosen.chunking,
         )
         documents = DocumentEraser(database, homes, originals, queue)
         places: list[Place] = [Points(homes), Files(originals)]

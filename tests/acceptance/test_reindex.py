@@ -42,8 +42,8 @@ async def restart(server: Server, environment: dict[str, str]) -> None:
     await asyncio.to_thread(server.start)
 
 
-async def command(server: Server) -> str:
-    """What `carrel reindex` says."""
+async def command(server: Server, *, status: int = 0) -> str:
+    """What `carrel reindex` says, which ends with this *status*."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "carrel", "reindex", "--url", server.url),
         *("--admin-key", ADMIN_KEY),
@@ -51,7 +51,7 @@ async def command(server: Server) -> str:
         stderr=subprocess.STDOUT,
     )
     said, _ = await process.communicate()
-    assert process.returncode == 0, said
+    assert process.returncode == status, said
     return said.decode()
 
 

@@ -2,16 +2,17 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from carrel.database.engine import Database
 from carrel.database.migrate import HEAD, MIGRATIONS, current_revision, migrate
-from carrel.database.tables import documents, metadata, tenants
+from carrel.database.tables import documents, metadata, tenants, versions
 from carrel.domain.errors import Unavailable
 from carrel.domain.ids import TenantId
 from carrel.tenancy.store import TenantStore
@@ -44,6 +45,23 @@ async def test_a_few_rows_are_found_by_their_keys(database: Database, tenant_id:
         rows = await database.few(found, {"ids": ids, "status": "active"})
         assert [tuple(row) for row in rows] == [(tenant_id, name[0])] * (tenant_id in ids)
     assert not await database.few(found, {"ids": [tenant_id], "status": "erasing"})
+
+
+async def test_what_an_older_version_stored_is_there_after_the_migration(database_url: str):
+    def first(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+
+    opened = Database(database_url)
+    async with opened.write() as connection:
+        await connection.run_sync(first)
+    tenant_id = (await TenantStore(opened).create("acme")).id
+    await migrate(opened)
+    assert [row.id for row in await opened.fetch(select(tenants))] == [tenant_id]
+    assert await opened.fetch(select(versions.c.chunking)) == []
+    await opened.close()
 
 
 async def test_processes_that_start_together_migrate_once(database_url: str):

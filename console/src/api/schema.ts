@@ -88,6 +88,13 @@ export interface ChunkPage {
   has_more: boolean;
 }
 
+export interface Chunking {
+  chunking: string;
+  left: number;
+  waiting: number;
+  failed: number;
+}
+
 export interface Citation {
   index: number;
   chunk_id: string;
@@ -312,6 +319,14 @@ export interface Readiness {
   faults: Record<string, string>;
 }
 
+export interface Recut {
+  chunking: string;
+  left: number;
+  waiting: number;
+  failed: number;
+  queued: number;
+}
+
 export interface Rotation {
   overlap_seconds?: number;
 }
@@ -455,6 +470,8 @@ export interface Routes {
   "POST /admin/dead-jobs/{job_id}/retry": { query: undefined; body: undefined; response: unknown };
   "GET /admin/failures": { query: { limit?: number; }; body: undefined; response: FailureList };
   "GET /admin/embedder": { query: undefined; body: undefined; response: Embedder };
+  "GET /admin/tenants/{tenant_id}/chunking": { query: undefined; body: undefined; response: Chunking };
+  "POST /admin/tenants/{tenant_id}/chunking": { query: { limit?: number; }; body: undefined; response: Recut };
   "POST /admin/tenants/{tenant_id}/keys": { query: undefined; body: NewKeyBody; response: NewKey };
   "GET /admin/tenants/{tenant_id}/keys": { query: undefined; body: undefined; response: KeyList };
   "PATCH /admin/keys/{key_id}": { query: undefined; body: KeyChange; response: Key };

@@ -19,6 +19,7 @@ from carrel.cli.streaming import Part, Streaming
 from carrel.cli.wire import (
     Answer,
     AuditEntry,
+    Chunking,
     Document,
     Embedder,
     Erasure,
@@ -161,6 +162,14 @@ class Client(Connection):
     async def embedder(self) -> Embedder:
         """The embedder, and how many tenants' vectors are of another."""
         return await self.fetch(Embedder, "GET", "/admin/embedder")
+
+    async def chunking(self, tenant_id: str) -> Chunking:
+        """How many of the tenant's documents were cut otherwise than the settings say."""
+        return await self.fetch(Chunking, "GET", f"/admin/tenants/{part(tenant_id)}/chunking")
+
+    async def cut_again(self, tenant_id: str) -> Chunking:
+        """Queue some of those; `queued` is how many."""
+        return await self.fetch(Chunking, "POST", f"/admin/tenants/{part(tenant_id)}/chunking")
 
     async def create_key(self, tenant_id: str, **options: Unpack[KeyOptions]) -> NewKey:
         """A key with its secret. *options* are the contract's: `name`, `scopes`, `expires_at`."""

@@ -96,6 +96,16 @@ class Embedder(Struct, frozen=True):
     tenants_left: int = 0
 
 
+class Chunking(Struct, frozen=True):
+    """How many documents were cut otherwise than the settings say, and what comes of them."""
+
+    chunking: str
+    left: int
+    waiting: int
+    failed: int
+    queued: int = 0
+
+
 class Erasure(Struct, frozen=True):
     """What was erased: how many things there were, and how many a sweep found afterwards."""
 

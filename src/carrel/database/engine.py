@@ -60,10 +60,14 @@ class Database:
                 yield transaction
 
     @contextlib.asynccontextmanager
-    async def write(self) -> AsyncGenerator[Transaction]:
-        """A transaction that may write; committed at the end, rolled back on an error."""
+    async def write(self, *, brief: bool = False) -> AsyncGenerator[Transaction]:
+        """A transaction that may write; committed at the end, rolled back on an error.
+
+        The statements of a *brief* one touch few rows, by their keys: where a file holds them, they
+        are carried out in the calling thread. What reads many goes through `run_sync`.
+        """
         with _translated():
-            async with self._backend.transaction(writes=True) as transaction:
+            async with self._backend.transaction(writes=True, brief=brief) as transaction:
                 yield transaction
 
     def quick(self, query: ClauseElement) -> QuickRead | None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, text
 
 from carrel.database.engine import Database
 
-HEAD = "0001"
+HEAD = "0002"
 MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x6361_7272_656C  # "carrel"
 

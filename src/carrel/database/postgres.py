@@ -33,7 +33,9 @@ class Postgres:
         """A server answers over the network: nothing is read at once."""
 
     @contextlib.asynccontextmanager
-    async def transaction(self, *, writes: bool) -> AsyncGenerator[AsyncConnection]:
+    async def transaction(
+        self, *, writes: bool, brief: bool = False
+    ) -> AsyncGenerator[AsyncConnection]:
         async with self._engine.begin() as connection:
             yield connection
 

@@ -195,6 +195,8 @@ versions = Table(
     Column("error", Text),
     Column("progress", Float, nullable=False),
     Column("chunks", Integer, nullable=False),
+    # How its chunks were cut; null where it has none, or from before this was recorded.
+    Column("chunking", String(40)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     ForeignKeyConstraint(

@@ -28,7 +28,7 @@ async def cancel(
         Conflict: nothing of it is under way.
     """
     now = datetime.now(UTC)
-    async with database.write() as connection:
+    async with database.write(brief=True) as connection:
         query = select(documents.c.newest_version).where(
             documents.c.tenant_id == tenant_id,
             documents.c.id == document_id,

@@ -2,7 +2,8 @@
 
 A chunk is a span of the document and never a rewording:
 `document.text[chunk.start:chunk.end] == chunk.text`. Chunks come in the order
-of the text, and together hold every character of it that is not blank.
+of the text, and together hold every character of it that is not blank. A change of where
+they are cut is another `METHOD` of `chunking`.
 """
 
 from bisect import bisect_right

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select, update
+from sqlalchemy import Row, and_, bindparam, or_, select, update
 
 from carrel.database.access import is_there, seen_by
 from carrel.database.engine import Database, Transaction
@@ -53,6 +53,21 @@ _columns: tuple[Any, ...] = (
     versions.c.updated_at,
     versions.c.metadata,
 )
+# Written once: to build a statement would take as long as to run it.
+_GET = (
+    select(*_columns)
+    .select_from(documents.join(versions, _newest))
+    .where(
+        documents.c.tenant_id == bindparam("tenant_id"),
+        documents.c.id == bindparam("document_id"),
+        is_there,
+        seen_by(),
+    )
+)
+_GROUPS = select(document_groups).where(
+    document_groups.c.tenant_id == bindparam("tenant_id"),
+    document_groups.c.document_id.in_(bindparam("document_ids", expanding=True)),
+)
 
 
 class DocumentStore:
@@ -69,17 +84,8 @@ class DocumentStore:
         Raises:
             NotFound: no such document of this tenant, or none that *groups* may see.
         """
-        query = (
-            select(*_columns)
-            .select_from(documents.join(versions, _newest))
-            .where(
-                documents.c.tenant_id == tenant_id,
-                documents.c.id == document_id,
-                is_there,
-                seen_by(groups),
-            )
-        )
-        rows = await self._database.fetch(query)
+        asked = {"tenant_id": tenant_id, "document_id": document_id, "groups": list(groups)}
+        rows = await self._database.fetch(_GET, asked)
         if not rows:
             raise NotFound("no such document")
         [document] = await self._with_groups(tenant_id, rows)
@@ -148,7 +154,7 @@ class DocumentStore:
             .values(deleted_through=documents.c.newest_version, live_version=0)
             .returning(documents.c.newest_version)
         )
-        async with self._database.write() as connection:
+        async with self._database.write(brief=True) as connection:
             row = (await connection.execute(statement)).first()
             if row is None:
                 raise NotFound("no such document")
@@ -158,12 +164,9 @@ class DocumentStore:
     async def _with_groups(
         self, tenant_id: TenantId, rows: Sequence[Row[*tuple[Any, ...]]]
     ) -> "list[Document]":
-        query = select(document_groups).where(
-            document_groups.c.tenant_id == tenant_id,
-            document_groups.c.document_id.in_([row.id for row in rows]),
-        )
+        asked = {"tenant_id": tenant_id, "document_ids": [row.id for row in rows]}
         groups: dict[str, list[str]] = {}
-        for row in await self._database.fetch(query):
+        for row in await self._database.fetch(_GROUPS, asked):
             groups.setdefault(row.document_id, []).append(row.group)
         return [_document(row, tuple(sorted(groups.get(row.id, ())))) for row in rows]
 

@@ -43,7 +43,7 @@ async def begin(database: Database, tenant_id: TenantId, key: str) -> Carried | 
     now = datetime.now(UTC)
     mine = (table.c.tenant_id == tenant_id) & (table.c.key == key)
     try:
-        async with database.write() as connection:
+        async with database.write(brief=True) as connection:
             row = (await connection.execute(select(table).where(mine))).first()
             if row is None:
                 await connection.execute(
@@ -77,7 +77,7 @@ async def complete(
 
 async def abandon(database: Database, tenant_id: TenantId, key: str) -> None:
     """Free the key of a request that failed."""
-    async with database.write() as connection:
+    async with database.write(brief=True) as connection:
         await connection.execute(
             delete(table).where(
                 table.c.tenant_id == tenant_id, table.c.key == key, table.c.document_id.is_(None)

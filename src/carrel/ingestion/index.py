@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Select, delete, insert, select, update
 
 from carrel.database.engine import Database
 from carrel.database.tables import chunks as chunk_rows
@@ -64,6 +64,7 @@ class Indexer:
         homes: Homes,
         queue: JobQueue,
         urls: UrlSource,
+        chunking: str,
     ) -> None:
         self._database = database
         self._urls = urls
@@ -73,6 +74,7 @@ class Indexer:
         self._keywords = keywords
         self._homes = homes
         self._queue = queue
+        self._chunking = chunking
 
     async def ingest(self, job: Job) -> None:
         """Make one version searchable.
@@ -122,7 +124,7 @@ class Indexer:
         """End the job; its version has failed with *reason*, and the one before serves on."""
         vectors = await self._homes.now(job.tenant_id)
         await vectors.discard(job.document_id, job.version)
-        async with self._database.write() as connection:
+        async with self._database.write(brief=True) as connection:
             await self._queue.bury(connection, job, reason)
             await connection.execute(
                 update(versions)
@@ -134,7 +136,7 @@ class Indexer:
         """Remove what was staged of a version that was cancelled."""
         vectors = await self._homes.now(job.tenant_id)
         await vectors.discard(job.document_id, job.version)
-        async with self._database.write() as connection:
+        async with self._database.write(brief=True) as connection:
             await self._queue.finish(connection, job)
 
     async def tidy(self, job: Job) -> None:
@@ -146,7 +148,9 @@ class Indexer:
             & (versions.c.document_id == job.document_id)
             & (versions.c.version < job.version)
         )
-        files = select(versions.c.original).where(old, versions.c.original != "")
+        files = select(versions.c.original).where(
+            old, versions.c.original != "", versions.c.original.not_in(_files_since(job))
+        )
         for row in await self._database.fetch(files):
             await self._originals.remove(job.tenant_id, row.original)
         async with self._database.write() as connection:
@@ -156,7 +160,7 @@ class Indexer:
 
     async def _begin(self, job: Job) -> Version | None:
         """The version to ingest, with its file; None when it was deleted meanwhile."""
-        async with self._database.write() as connection:
+        async with self._database.write(brief=True) as connection:
             await self._queue.renew(connection, job)  # it may have been cancelled by now
             version = await begin(connection, job)
         return version and await self._urls.bring(job, version)
@@ -165,7 +169,7 @@ class Indexer:
         """*version*, by the title within it where it has only its address for one."""
         if not title or not version.is_untitled:
             return version
-        async with self._database.write() as connection:
+        async with self._database.write(brief=True) as connection:
             await self._queue.renew(connection, job)
             await connection.execute(update(versions).where(is_of(job)).values(title=title))
         return dataclasses.replace(version, title=title)
@@ -200,7 +204,7 @@ class Indexer:
                 await self._report(job, PARSED + (1 - PARSED) * done / len(chunks))
 
     async def _report(self, job: Job, progress: float) -> None:
-        async with self._database.write() as connection:
+        async with self._database.write(brief=True) as connection:
             await self._queue.renew(connection, job)
             await connection.execute(
                 update(versions)
@@ -211,7 +215,7 @@ class Indexer:
     async def _swap(self, job: Job, chunks: Sequence[Chunk]) -> None:
         """The commit that makes the version live, unless it was deleted or a newer one is."""
         mine = (documents.c.tenant_id == job.tenant_id) & (documents.c.id == job.document_id)
-        async with self._database.write() as connection:
+        async with self._database.write(brief=True) as connection:
             await self._queue.finish(connection, job)
             row = (
                 await connection.execute(
@@ -232,6 +236,7 @@ class Indexer:
                     error=None,
                     progress=1.0,
                     chunks=len(chunks),
+                    chunking=self._chunking,
                     updated_at=datetime.now(UTC),
                 )
             )
@@ -241,6 +246,16 @@ class Indexer:
             await bump_corpus(connection, job.tenant_id)
             if job.version > 1:
                 await add_job(connection, "tidy", job.tenant_id, job.document_id, job.version)
+
+
+def _files_since(job: Job) -> Select[str]:
+    """The files of the job's version and of later ones: versions may have one in common."""
+    since = versions.alias("since")
+    return select(since.c.original).where(
+        since.c.tenant_id == job.tenant_id,
+        since.c.document_id == job.document_id,
+        since.c.version >= job.version,
+    )
 
 
 def _chunk_row(job: Job, chunk: Chunk) -> dict[str, Any]:

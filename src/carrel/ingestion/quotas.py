@@ -7,7 +7,7 @@ does not count beside it.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, select
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, select
 
 from carrel.database.access import is_there
 from carrel.database.engine import Database, Transaction
@@ -18,6 +18,17 @@ from carrel.jobs.queue import PRIORITIES
 from carrel.telemetry import metrics
 
 RETRY_AFTER_SECONDS = 10
+# By their priorities, which other jobs don't have: all of it is in one index.
+_OF_DOCUMENTS = jobs.c.priority.between(min(PRIORITIES.values()), max(PRIORITIES.values()))
+# How many of the tenant's documents wait, or are under way.
+_QUEUED = (
+    select(func.count())
+    .select_from(jobs)
+    .where(jobs.c.tenant_id == bindparam("tenant_id"), _OF_DOCUMENTS)
+)
+_WAITING = select(tenants.c.quotas, _QUEUED.scalar_subquery().label("queued")).where(
+    tenants.c.id == bindparam("tenant_id")
+)
 
 
 class Quotas:
@@ -34,9 +45,14 @@ class Quotas:
             RateLimited: as many documents of the tenant wait as may.
         """
         # One query, not a transaction: hundreds of uploads at once must not wait for connections.
-        query = select(tenants.c.quotas, _queued(tenant_id)).where(tenants.c.id == tenant_id)
-        for row in await self._database.fetch(query):
+        for row in await self._database.fetch(_WAITING, {"tenant_id": tenant_id}):
             self._check_queue(row.quotas, row.queued)
+
+    async def room(self, tenant_id: TenantId) -> int:
+        """How many more documents of the tenant may wait."""
+        for row in await self._database.fetch(_WAITING, {"tenant_id": tenant_id}):
+            return max(0, self._most(row.quotas) - row.queued)
+        return 0
 
     async def admit(
         self, connection: Transaction, tenant_id: TenantId, document_id: DocumentId, size: int
@@ -48,12 +64,12 @@ class Quotas:
             QuotaExhausted: with this one there would be more documents, or bytes, than may be.
         """
         quotas = await _quotas(connection, tenant_id, lock=True)
-        queued = (await connection.execute(select(_queued(tenant_id)))).scalar_one()
+        queued = (await connection.execute(_QUEUED, {"tenant_id": tenant_id})).scalar_one()
         self._check_queue(quotas, queued)
         await _check_room(connection, tenant_id, document_id, size, quotas)
 
     def _check_queue(self, quotas: dict[str, Any], queued: int) -> None:
-        most = quotas.get("queued_documents") or self._queued_documents
+        most = self._most(quotas)
         if queued < most:
             return
         metrics.limit_refusals.labels("queue").inc()
@@ -63,6 +79,9 @@ class Quotas:
             kind="queue",
             retry_after_seconds=RETRY_AFTER_SECONDS,
         )
+
+    def _most(self, quotas: dict[str, Any]) -> int:
+        return quotas.get("queued_documents") or self._queued_documents
 
 
 async def check_size(
@@ -116,25 +135,13 @@ async def check_chunks(
         .select_from(documents.join(versions, _of(documents.c.live_version)))
         .where(documents.c.tenant_id == tenant_id, documents.c.id != document_id)
     )
-    left = max(0, most - int((await connection.execute(query)).scalar_one()))
+    kept = await connection.run_sync(lambda plain: plain.execute(query).scalar_one())
+    left = max(0, most - int(kept))
     if chunks > left:
         raise QuotaExhausted(
             f"the tenant may keep {most:,} chunks: {left:,} are left, "
             f"and the document comes to {chunks:,}"
         )
-
-
-def _queued(tenant_id: TenantId):
-    """How many of the tenant's documents wait, or are under way."""
-    # By their priorities, which other jobs don't have: all of it is in one index.
-    of_documents = jobs.c.priority.between(min(PRIORITIES.values()), max(PRIORITIES.values()))
-    return (
-        select(func.count())
-        .select_from(jobs)
-        .where(jobs.c.tenant_id == tenant_id, of_documents)
-        .scalar_subquery()
-        .label("queued")
-    )
 
 
 def _of(number: ColumnElement[int]) -> ColumnElement[bool]:
@@ -166,4 +173,4 @@ async def _others(
         .select_from(documents.join(versions, _of(documents.c.newest_version)))
         .where(documents.c.tenant_id == tenant_id, documents.c.id != document_id, is_there)
     )
-    return (await connection.execute(query)).one()
+    return await connection.run_sync(lambda plain: plain.execute(query).one())

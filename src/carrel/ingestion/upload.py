@@ -11,7 +11,7 @@ from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from carrel.database.access import is_there, seen_by
@@ -29,6 +29,29 @@ from carrel.ingestion.originals.store import Original, Originals
 from carrel.ingestion.parse.detect import detect
 from carrel.ingestion.quotas import Quotas
 from carrel.jobs.queue import add_job
+
+# Written once: to build a statement would take as long as to run it.
+_NEWEST = (
+    select(versions.c.version, versions.c.content_hash, versions.c.status, is_there)
+    .select_from(
+        documents.join(
+            versions,
+            (versions.c.tenant_id == documents.c.tenant_id)
+            & (versions.c.document_id == documents.c.id)
+            & (versions.c.version == documents.c.newest_version),
+        )
+    )
+    .where(
+        documents.c.tenant_id == bindparam("tenant_id"), documents.c.id == bindparam("document_id")
+    )
+    .with_for_update()  # two uploads of one id take turns; SQLite's write lock does that
+)
+_HIDDEN = select(documents.c.id).where(
+    documents.c.tenant_id == bindparam("tenant_id"),
+    documents.c.id == bindparam("document_id"),
+    is_there,
+    ~seen_by(),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +160,7 @@ class Uploads:
         content_hash = _content_hash(content, title, upload)
         size = content.original.size if content.original else 0
         now = datetime.now(UTC)
-        async with self._database.write() as connection:
+        async with self._database.write(brief=True) as connection:
             newest = await _newest(connection, tenant_id, document_id)
             await _check_sight(connection, tenant_id, document_id, upload.seen_by)
             changed = newest is None or not newest.is_same(content_hash, fetched=bool(content.url))
@@ -149,25 +172,26 @@ class Uploads:
                 if newest is not None:  # what its groups were may have been taken away
                     await bump_corpus(connection, tenant_id)
                 await connection.execute(
-                    insert(versions).values(
-                        tenant_id=tenant_id,
-                        document_id=document_id,
-                        version=version,
-                        original=content.original.name if content.original else "",
-                        url=content.url,
-                        content_hash=content_hash,
-                        title=title[:MAX_TITLE],
-                        filename=upload.filename and upload.filename[:MAX_TITLE],
-                        media_type=content.media_type,
-                        bytes=size,
-                        metadata=dict(upload.metadata),
-                        groups=list(upload.groups),
-                        status="queued",
-                        progress=0.0,
-                        chunks=0,
-                        created_at=now,
-                        updated_at=now,
-                    )
+                    insert(versions),
+                    {
+                        "tenant_id": tenant_id,
+                        "document_id": document_id,
+                        "version": version,
+                        "original": content.original.name if content.original else "",
+                        "url": content.url,
+                        "content_hash": content_hash,
+                        "title": title[:MAX_TITLE],
+                        "filename": upload.filename and upload.filename[:MAX_TITLE],
+                        "media_type": content.media_type,
+                        "bytes": size,
+                        "metadata": dict(upload.metadata),
+                        "groups": list(upload.groups),
+                        "status": "queued",
+                        "progress": 0.0,
+                        "chunks": 0,
+                        "created_at": now,
+                        "updated_at": now,
+                    },
                 )
                 await add_job(
                     connection, "ingest", tenant_id, document_id, version, priority=upload.priority
@@ -199,20 +223,8 @@ class _Newest:
 async def _newest(
     connection: Transaction, tenant_id: TenantId, document_id: DocumentId
 ) -> _Newest | None:
-    query = (
-        select(versions.c.version, versions.c.content_hash, versions.c.status, is_there)
-        .select_from(
-            documents.join(
-                versions,
-                (versions.c.tenant_id == documents.c.tenant_id)
-                & (versions.c.document_id == documents.c.id)
-                & (versions.c.version == documents.c.newest_version),
-            )
-        )
-        .where(documents.c.tenant_id == tenant_id, documents.c.id == document_id)
-        .with_for_update()  # two uploads of one id take turns; SQLite's write lock does that
-    )
-    row = (await connection.execute(query)).first()
+    asked = {"tenant_id": tenant_id, "document_id": document_id}
+    row = (await connection.execute(_NEWEST, asked)).first()
     return None if row is None else _Newest(*row)
 
 
@@ -232,14 +244,15 @@ async def _put_document(
         return
     try:
         await connection.execute(
-            insert(documents).values(
-                tenant_id=tenant_id,
-                id=document_id,
-                live_version=0,
-                newest_version=version,
-                deleted_through=0,
-                created_at=now,
-            )
+            insert(documents),
+            {
+                "tenant_id": tenant_id,
+                "id": document_id,
+                "live_version": 0,
+                "newest_version": version,
+                "deleted_through": 0,
+                "created_at": now,
+            },
         )
     except IntegrityError:
         raise Conflict("another upload of this document_id came at the same time") from None
@@ -249,13 +262,8 @@ async def _check_sight(
     connection: Transaction, tenant_id: TenantId, document_id: DocumentId, groups: Sequence[str]
 ) -> None:
     """Raises `Conflict` for a document that the caller may not see, and so not replace."""
-    hidden = select(documents.c.id).where(
-        documents.c.tenant_id == tenant_id,
-        documents.c.id == document_id,
-        is_there,
-        ~seen_by(groups),
-    )
-    if (await connection.execute(hidden)).first() is not None:
+    asked = {"tenant_id": tenant_id, "document_id": document_id, "groups": list(groups)}
+    if (await connection.execute(_HIDDEN, asked)).first() is not None:
         raise Conflict("this document_id is taken")
 
 

@@ -11,14 +11,16 @@ jobs: they wait until it lets them go, or ends.
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Row, and_, delete, insert, select, update
+from sqlalchemy import Row, and_, bindparam, delete, insert, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from carrel.database.engine import Database, Transaction
 from carrel.database.tables import dead_jobs, jobs, tenants
 from carrel.domain.ids import DocumentId, JobId, TenantId, new_id
-from carrel.jobs.turns import next_of, next_tenants
+from carrel.jobs.turns import is_ready, next_of, next_tenants
 from carrel.telemetry import trace
 
 JobKind = Literal["ingest", "discard", "tidy", "remove", "move", "erase"]
@@ -28,6 +30,7 @@ PRIORITIES: dict[Priority, int] = {"high": 10, "normal": 20, "low": 30}
 # What makes room, or ends something, before what fills it; leftovers, when nothing else is due.
 _OF_KIND = {"discard": 0, "remove": 0, "move": 0, "erase": 0, "tidy": 40}
 PAUSE_SECONDS = 0.1
+_ANY_READY = select(jobs.c.id).where(is_ready()).limit(1)
 
 
 class LeaseLost(Exception):
@@ -61,23 +64,33 @@ async def add_job(
 
     *priority* is among the tenant's documents; jobs of other kinds have their own.
     """
+    row = job_row(kind, tenant_id, document_id, version, priority=priority)
+    await connection.execute(insert(jobs), row)
+    return row["id"]
+
+
+def job_row(
+    kind: JobKind,
+    tenant_id: TenantId,
+    document_id: DocumentId,
+    version: int,
+    *,
+    priority: Priority,
+) -> dict[str, Any]:
+    """The row of a new job, which may run at once."""
     now = datetime.now(UTC)
-    job_id = JobId(new_id("job"))
-    await connection.execute(
-        insert(jobs).values(
-            id=job_id,
-            kind=kind,
-            tenant_id=tenant_id,
-            document_id=document_id,
-            version=version,
-            priority=_OF_KIND.get(kind, PRIORITIES[priority]),
-            attempts=0,
-            run_after=now,
-            created_at=now,
-            traceparent=trace.traceparent(),
-        )
-    )
-    return job_id
+    return {
+        "id": JobId(new_id("job")),
+        "kind": kind,
+        "tenant_id": tenant_id,
+        "document_id": document_id,
+        "version": version,
+        "priority": _OF_KIND.get(kind, PRIORITIES[priority]),
+        "attempts": 0,
+        "run_after": now,
+        "created_at": now,
+        "traceparent": trace.traceparent(),
+    }
 
 
 async def hold(connection: Transaction, tenant_id: TenantId, job_id: JobId) -> None:
@@ -111,12 +124,13 @@ class JobQueue:
         as many jobs under way as it may have waits: `per_tenant`, or its own quota.
         """
         now = datetime.now(UTC)
-        if not await self._is_due(now):
+        if not await self._database.fetch(_ANY_READY, {"due": now}):
             return None
-        for tenant in await self._database.fetch(next_tenants(now)):
+        for tenant in await self._database.fetch(next_tenants(), {"due": now}):
             share: int = tenant.quotas.get("concurrent_documents") or self._per_tenant
             # A look costs readers nothing; a lease takes the write lock.
-            if await self._database.fetch(next_of(tenant.id, now, share)):
+            asked = {"of_tenant": tenant.id, "due": now, "share": share}
+            if await self._database.fetch(next_of(), asked):
                 job = await self._lease(tenant.id, share)
                 if job is not None:
                     return job
@@ -124,26 +138,20 @@ class JobQueue:
 
     async def _lease(self, tenant_id: TenantId, share: int) -> Job | None:
         now = datetime.now(UTC)
-        candidate = next_of(tenant_id, now, share)
-        if not self._database.is_sqlite:
-            candidate = candidate.with_for_update(skip_locked=True)
-        statement = (
-            update(jobs)
-            .where(jobs.c.id == candidate.scalar_subquery())
-            .values(
-                lease_owner=self._owner,
-                lease_until=now + self._lease_time,
-                attempts=jobs.c.attempts + 1,
-            )
-            .returning(jobs)
-        )
-        async with self._database.write() as connection:
+        asked = {
+            "of_tenant": tenant_id,
+            "due": now,
+            "share": share,
+            "owner": self._owner,
+            "until": now + self._lease_time,
+        }
+        async with self._database.write(brief=True) as connection:
             # The row's lock lets workers pass one by one, so that none exceeds the share, and a
             # hold is either seen here or sees this lease.
             await connection.execute(
                 update(tenants).where(tenants.c.id == tenant_id).values(turn_at=now)
             )
-            row = (await connection.execute(statement)).first()
+            row = (await connection.execute(_lease(self._database.is_sqlite), asked)).first()
         return None if row is None else _job(row)
 
     async def alone(self, job: Job) -> None:
@@ -171,7 +179,7 @@ class JobQueue:
         Raises:
             LeaseLost: it ran out, and another worker may have the job.
         """
-        async with self._database.write() as connection:
+        async with self._database.write(brief=True) as connection:
             await self.renew(connection, job)
 
     async def renew(self, connection: Transaction, job: Job) -> None:
@@ -223,7 +231,7 @@ class JobQueue:
             .where(self._mine(job))
             .values(run_after=later, lease_until=None, lease_owner=None)
         )
-        async with self._database.write() as connection:
+        async with self._database.write(brief=True) as connection:
             await connection.execute(statement)
 
     async def release(self, job: Job) -> None:
@@ -233,7 +241,7 @@ class JobQueue:
             .where(self._mine(job))
             .values(lease_until=None, lease_owner=None, attempts=jobs.c.attempts - 1)
         )
-        async with self._database.write() as connection:
+        async with self._database.write(brief=True) as connection:
             await connection.execute(statement)
 
     async def let_fall(self, job: Job) -> None:
@@ -242,13 +250,8 @@ class JobQueue:
         A job that was cancelled is another by now, which no one may touch before this one stops.
         """
         statement = update(jobs).where(self._mine(job)).values(lease_until=None, lease_owner=None)
-        async with self._database.write() as connection:
+        async with self._database.write(brief=True) as connection:
             await connection.execute(statement)
-
-    async def _is_due(self, now: datetime) -> bool:
-        due = jobs.c.run_after <= now
-        free = jobs.c.lease_until.is_(None) | (jobs.c.lease_until <= now)
-        return bool(await self._database.fetch(select(jobs.c.id).where(due, free).limit(1)))
 
     def _mine(self, job: Job):
         return and_(jobs.c.id == job.id, jobs.c.lease_owner == self._owner)
@@ -256,6 +259,24 @@ class JobQueue:
     def _same(self, job: Job):
         # One that was cancelled is of another kind.
         return and_(self._mine(job), jobs.c.kind == job.kind)
+
+
+@cache
+def _lease(is_sqlite: bool) -> ReturningUpdate[*tuple[Any, ...]]:
+    """Takes the tenant's next job: parameters as of `next_of`, and `owner` and `until`."""
+    candidate = next_of()
+    if not is_sqlite:
+        candidate = candidate.with_for_update(skip_locked=True)
+    return (
+        update(jobs)
+        .where(jobs.c.id == candidate.scalar_subquery())
+        .values(
+            lease_owner=bindparam("owner"),
+            lease_until=bindparam("until"),
+            attempts=jobs.c.attempts + 1,
+        )
+        .returning(jobs)
+    )
 
 
 def _job(row: Row[*tuple[Any, ...]]) -> Job:

@@ -30,7 +30,7 @@ def stages(
     table = new_table(workers)
     apis = [
         ChildSpec(
-            "API" if workers == 1 else f"API {place + 1}",
+            _name("API", place, workers),
             "carrel.serving.api",
             [str(number) for number in (listening, table, place, workers)],
             [listening, table],
@@ -40,8 +40,16 @@ def stages(
         )
         for place in range(workers)
     ]
-    ingestion = [ChildSpec("worker", "carrel.serving.worker", measured=True)] if ingest else []
+    ingesting = settings.ingestion.processes if ingest else 0
+    ingestion = [
+        ChildSpec(_name("worker", place, ingesting), "carrel.serving.worker", measured=True)
+        for place in range(ingesting)
+    ]
     return [_engines(settings), [*ingestion, *apis]]
+
+
+def _name(kind: str, place: int, of: int) -> str:
+    return kind if of == 1 else f"{kind} {place + 1}"
 
 
 def _engines(settings: Settings) -> list[ChildSpec]:

@@ -12,7 +12,12 @@ DOCUMENTS = (
         "_newest = and_(",
         "versions.c.tenant_id == documents.c.tenant_id,",
     ),
-    Mutation("documents.get", "ingestion/documents.py", "async def get(", _TENANTS_DOCUMENT),
+    Mutation(
+        "documents.get",
+        "ingestion/documents.py",
+        "_GET = (",
+        'documents.c.tenant_id == bindparam("tenant_id"),',
+    ),
     Mutation(
         "documents.list",
         "ingestion/documents.py",
@@ -54,14 +59,14 @@ DOCUMENTS = (
     Mutation(
         "upload: newest version's join",
         "ingestion/upload.py",
-        "async def _newest(",
-        "(versions.c.tenant_id == documents.c.tenant_id)\n                & ",
+        "_NEWEST = (",
+        "(versions.c.tenant_id == documents.c.tenant_id)\n            & ",
     ),
     Mutation(
         "upload: newest version",
         "ingestion/upload.py",
-        "async def _newest(",
-        "documents.c.tenant_id == tenant_id, ",
+        "_NEWEST = (",
+        'documents.c.tenant_id == bindparam("tenant_id"), ',
     ),
     Mutation(
         "upload: new version",
@@ -128,6 +133,37 @@ DOCUMENTS = (
         "table.c.tenant_id == tenant_id, ",
     ),
     Mutation(
+        "index: files still in use",
+        "ingestion/index.py",
+        "def _files_since(",
+        "since.c.tenant_id == job.tenant_id,",
+    ),
+    Mutation(
+        "recutting: live version's join",
+        "ingestion/recutting.py",
+        "_CUT_OTHERWISE = (",
+        "_live.c.tenant_id == documents.c.tenant_id,",
+    ),
+    Mutation(
+        "recutting: newest version's join",
+        "ingestion/recutting.py",
+        "_CUT_OTHERWISE = (",
+        "versions.c.tenant_id == documents.c.tenant_id,",
+    ),
+    Mutation(
+        "recutting: the tenant's documents",
+        "ingestion/recutting.py",
+        "_CUT_OTHERWISE = (",
+        'documents.c.tenant_id == bindparam("of_tenant"),\n    or_(',
+        "or_(",
+    ),
+    Mutation(
+        "recutting: new version",
+        "ingestion/recutting.py",
+        "_RENEW = (",
+        'documents.c.tenant_id == bindparam("of_tenant"), ',
+    ),
+    Mutation(
         "cancel: document",
         "ingestion/cancel.py",
         "async def cancel(",
@@ -145,8 +181,8 @@ DOCUMENTS = (
     Mutation(
         "quotas: queue",
         "ingestion/quotas.py",
-        "def _queued(",
-        "jobs.c.tenant_id == tenant_id, ",
+        "_QUEUED = (",
+        'jobs.c.tenant_id == bindparam("tenant_id"), ',
     ),
     Mutation(
         "quotas: chunks",

@@ -19,9 +19,7 @@ GROUPS = (
         "_of_document = and_(",
         "granted.c.tenant_id == documents.c.tenant_id, ",
     ),
-    Mutation(
-        "groups: documents.get", "ingestion/documents.py", "async def get(", "seen_by(groups),"
-    ),
+    Mutation("groups: documents.get", "ingestion/documents.py", "_GET = (", "seen_by(),"),
     Mutation(
         "groups: documents.list", "ingestion/documents.py", "async def list(", ", seen_by(groups)"
     ),
@@ -34,8 +32,8 @@ GROUPS = (
     Mutation(
         "groups: of the documents shown",
         "ingestion/documents.py",
-        "async def _with_groups(",
-        _TENANTS_GROUPS,
+        "_GROUPS = select(",
+        'document_groups.c.tenant_id == bindparam("tenant_id"),',
     ),
     Mutation("groups: visibility", "retrieval/visibility.py", "_LIVE = (", "seen_by(),"),
     Mutation(
@@ -48,8 +46,8 @@ GROUPS = (
     Mutation(
         "groups: hidden in this tenant",
         "ingestion/upload.py",
-        "async def _check_sight(",
-        _TENANTS_DOCUMENT,
+        "_HIDDEN = select(",
+        'documents.c.tenant_id == bindparam("tenant_id"),',
     ),
     Mutation(
         "groups: put for this tenant's document",

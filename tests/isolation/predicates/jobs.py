@@ -13,13 +13,13 @@ JOBS = (
         "jobs: share of each tenant",
         "jobs/turns.py",
         "def next_of(",
-        "other.c.tenant_id == tenant_id, ",
+        'other.c.tenant_id == bindparam("of_tenant"), ',
     ),
     Mutation(
         "jobs: the tenant whose turn it is",
         "jobs/turns.py",
         "def next_of(",
-        "jobs.c.tenant_id == tenant_id,\n",
+        'jobs.c.tenant_id == bindparam("of_tenant"),\n',
     ),
     Mutation("jobs: held ones wait", "jobs/turns.py", "def next_of(", "~_held(),"),
     Mutation(

@@ -54,6 +54,8 @@ class FakeCarrel:
     move: dict[str, Any] = field(default_factory=dict)
     # What a move is when it is asked about again.
     move_ends: dict[str, Any] = field(default_factory=lambda: {"status": "done"})
+    # What is said of each tenant's chunks, one after the other; the last one for ever.
+    chunking: deque[dict[str, int]] = field(default_factory=lambda: deque([{"left": 0}]))
     # Set once three documents have been asked for.
     third_poll: threading.Event = field(default_factory=threading.Event)
 
@@ -181,6 +183,8 @@ def _application(fake: FakeCarrel) -> web.Application:
             web.get("/admin/tenants/{id}/moves", routes.list_moves),
             web.get("/admin/tenants/{id}/moves/{move}", routes.show_move),
             web.get("/admin/embedder", routes.embedder),
+            web.get("/admin/tenants/{id}/chunking", routes.chunking),
+            web.post("/admin/tenants/{id}/chunking", routes.chunking),
             web.post("/admin/tenants/{id}/keys", routes.create_key),
             web.get("/admin/tenants/{id}/keys", routes.list_keys),
             web.patch("/admin/keys/{id}", routes.change_key),
@@ -264,6 +268,12 @@ class _Routes:
 
     async def list_moves(self, request: web.Request, body: Any) -> web.Response:
         return web.json_response({"data": [self._fake.move] if self._fake.move else []})
+
+    async def chunking(self, request: web.Request, body: Any) -> web.Response:
+        said = self._fake.chunking
+        counts = said.popleft() if len(said) > 1 else said[0]
+        given = {"chunking": "1:100:40", "left": 0, "waiting": 0, "failed": 0, **counts}
+        return web.json_response(given, status=202 if request.method == "POST" else 200)
 
     async def embedder(self, request: web.Request, body: Any) -> web.Response:
         return web.json_response({"identity": self._fake.embedder, "tenants_left": 1})

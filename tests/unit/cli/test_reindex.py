@@ -1,9 +1,13 @@
+from collections import deque
+
 from aiohttp import web
 
 
 def moves(fake) -> list[str]:
     """The tenants whose moves were asked for."""
-    return [path.split("/")[3] for method, path, _ in fake.requests if method == "POST"]
+    return [
+        path.split("/")[3] for _, path, body in fake.requests if path.endswith("/moves") and body
+    ]
 
 
 def test_tenants_of_another_embedder_are_moved_to_where_they_are(carrel, fake):
@@ -43,3 +47,32 @@ def test_a_tenant_that_fails_is_named_and_the_others_go_on(carrel, fake):
     done = carrel("reindex", "--at-once", "2")
     assert done.status == 1
     assert "ten_1 (acme): the document is not whole" in done.err
+
+
+def test_documents_that_were_cut_otherwise_are_cut_again(carrel, fake):
+    fake.chunking.extendleft(
+        [
+            {"waiting": 1},
+            {"left": 0, "waiting": 2, "queued": 1},
+            {"left": 1, "waiting": 19},
+            {"left": 1, "waiting": 20},
+            {"left": 2, "waiting": 0},
+        ][::1]
+    )
+    done = carrel("reindex")
+    assert done.status == 0
+    assert "Cut 2 documents of 1 tenants again." in done.out
+
+
+def test_documents_whose_newest_version_failed_are_counted(carrel, fake):
+    fake.chunking.appendleft({"failed": 3})
+    done = carrel("reindex")
+    assert done.status == 1
+    assert "ten_1 (acme): 3 documents" in done.err
+
+
+def test_workers_that_cut_otherwise_are_told_of_rather_than_asked_for_ever(carrel, fake):
+    fake.chunking = deque([{"left": 3, "queued": 3}])
+    done = carrel("reindex")
+    assert done.status == 1
+    assert "CARREL_INGESTION__CHUNK_" in done.err

@@ -188,6 +188,21 @@ class AuditPage(Page):
     data: list[AuditEntry]
 
 
+class Chunking(Shape):
+    """How many documents' chunks were cut otherwise than by *chunking*, and what comes of them."""
+
+    chunking: str
+    left: int
+    waiting: int
+    failed: int
+
+
+class Recut(Chunking):
+    """As it is after so many documents were queued."""
+
+    queued: int
+
+
 class Embedder(Shape):
     """The embedder, and how many tenants' vectors are of which."""
 

@@ -68,7 +68,7 @@ class UrlSource:
         return dataclasses.replace(version, original=original.name, media_type=media_type)
 
     async def _note(self, job: Job, original: Original, media_type: str) -> None:
-        async with self._database.write() as connection:
+        async with self._database.write(brief=True) as connection:
             await self._queue.renew(connection, job)
             await check_size(connection, job.tenant_id, job.document_id, original.size)
             await connection.execute(
