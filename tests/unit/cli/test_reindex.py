@@ -50,15 +50,9 @@ def test_a_tenant_that_fails_is_named_and_the_others_go_on(carrel, fake):
 
 
 def test_documents_that_were_cut_otherwise_are_cut_again(carrel, fake):
-    fake.chunking.extendleft(
-        [
-            {"waiting": 1},
-            {"left": 0, "waiting": 2, "queued": 1},
-            {"left": 1, "waiting": 19},
-            {"left": 1, "waiting": 20},
-            {"left": 2, "waiting": 0},
-        ][::1]
-    )
+    some = [{"left": 2}, {"left": 1, "waiting": 1, "queued": 1}, {"left": 1}]
+    others = [{"waiting": 1, "queued": 1}, {"waiting": 1}, {}]
+    fake.chunking = deque([*some, *others])
     done = carrel("reindex")
     assert done.status == 0
     assert "Cut 2 documents of 1 tenants again." in done.out
