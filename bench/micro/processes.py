@@ -1,6 +1,7 @@
 """The processes of one server, as the kernel accounts for them (proc(5); Linux only)."""
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def tree(pid: int) -> list[Process]:
     return found
 
 
+def age_seconds(pid: int) -> float:
+    """How long ago the process was started; 0 where it has ended."""
+    try:
+        started = int(_stat(pid)[19]) / _TICKS
+    except OSError:
+        return 0.0
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+
+
 def cpu_by_name(processes: list[Process]) -> dict[str, float]:
     """CPU seconds by name; a parser that has ended counts as the worker's."""
     seconds: dict[str, float] = {}
@@ -66,9 +76,12 @@ def _pss_bytes(pid: int) -> int:
 
 
 def _cpu_seconds(pid: int) -> float:
-    # The name stands in parentheses and may hold any character; utime is field 14.
-    fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    return sum(int(ticks) for ticks in fields[11:15]) / _TICKS
+    return sum(int(ticks) for ticks in _stat(pid)[11:15]) / _TICKS  # from utime, field 14
+
+
+def _stat(pid: int) -> list[str]:
+    """What follows the name, which stands in parentheses and may hold any character."""
+    return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
 
 
 def _children(pid: int) -> list[int]:

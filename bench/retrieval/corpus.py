@@ -6,7 +6,7 @@ product's chunks, embedder, BM25, engine and fusion.
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,12 @@ from bench.retrieval.datasets import Span
 
 from carrel.domain.document import Chunk, ParsedDocument, Passage
 from carrel.domain.ids import DocumentId, TenantId
+from carrel.embedding.chunk_text import embedded_text
 from carrel.embedding.embedder import Embedder
 from carrel.embedding.keywords import Keywords, document_language
 from carrel.embedding.sparse import Bm25Encoder
 from carrel.embedding.static import DIMENSIONS, StaticEmbedder
 from carrel.ingestion.chunk import chunk
-from carrel.ingestion.index import embedded_text
 from carrel.retrieval.fusion import FusedHit, fuse, fusion_for
 from carrel.vectors.edge.process import EngineProcess
 from carrel.vectors.edge.store import EdgeVectorStore
@@ -60,6 +60,16 @@ class Corpus:
         return [passage.document_id for passage in await self.passages(question, CANDIDATES)]
 
 
+def as_cut(text: str) -> list[Chunk]:
+    """The chunks that the product makes of *text*."""
+    return chunk(ParsedDocument(text))
+
+
+def as_embedded(piece: Chunk) -> str:
+    """What the product embeds of a chunk whose document has no title."""
+    return embedded_text("", piece)
+
+
 @asynccontextmanager
 async def vector_store(dimensions: int = DIMENSIONS) -> AsyncIterator[EdgeVectorStore]:
     """An engine on an empty folder, gone at the end."""
@@ -83,19 +93,22 @@ async def index(
     *,
     language: str | None = "english",
     embedder: Embedder | None = None,
+    cut: Callable[[str], list[Chunk]] = as_cut,
+    embedded: Callable[[Chunk], str] = as_embedded,
 ) -> Corpus:
     """*documents*, by id, as the corpus of *tenant*. Titles are left out: they would give hints.
 
-    No *language*: each text is in its own, as in the product.
+    No *language*: each text is in its own, as in the product. What is *embedded* of a chunk, and
+    how texts are *cut*, is the product's way.
     """
     embedder, bm25 = embedder or StaticEmbedder(), Bm25Encoder(language or "english")
     keywords = None if language else Keywords()
     vectors = store.tenant(TenantId(tenant))
     spans: set[Span] = set()
     for name, text in documents.items():
-        chunks = chunk(ParsedDocument(text))
+        chunks = cut(text)
         spans |= {Span(name, piece.start, piece.end) for piece in chunks}
-        texts = [embedded_text("", piece) for piece in chunks]
+        texts = [embedded(piece) for piece in chunks]
         dense = await embedder.embed_documents(texts)
         sparse = await asyncio.to_thread(
             lambda texts=texts, chunks=chunks: (

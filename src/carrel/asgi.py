@@ -16,8 +16,10 @@ from carrel.api.admin import (
     embedder,
     erasures,
     failures,
+    isolation,
     keys,
     moves,
+    replicas,
     tenants,
 )
 from carrel.api.admin import usage as admin_usage
@@ -69,6 +71,8 @@ ROUTERS = (
     failures.router,
     embedder.router,
     chunking.router,
+    isolation.router,
+    replicas.router,
     keys.router,
     audit.router,
     admin_usage.router,

@@ -36,6 +36,7 @@ from carrel.jobs.waiting import watch_jobs
 from carrel.limits.gate import Gate
 from carrel.models import name_of, open_reranking
 from carrel.placement.moves import MoveStore
+from carrel.redis.roster import Roster
 from carrel.resources.answers import (
     answer_setup,
     open_conversations,
@@ -45,7 +46,13 @@ from carrel.resources.answers import (
     thresholds,
 )
 from carrel.resources.closing import cancelled
-from carrel.resources.shared import open_answers, open_gate, open_generations, open_redis
+from carrel.resources.shared import (
+    open_answers,
+    open_gate,
+    open_generations,
+    open_redis,
+    open_replicas,
+)
 from carrel.resources.stores import open_database, open_embedders, open_originals
 from carrel.resources.tracing import open_tracing
 from carrel.resources.vectors import open_homes
@@ -99,6 +106,7 @@ class Services:
     ledger: Ledger
     failures: RecentFailures
     gate: Gate
+    roster: Roster
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -225,10 +233,9 @@ async def open_services(settings: Settings, *, processes: int = 1) -> AsyncGener
         searches = Searches(retriever, versions, max_bytes=kept_searches * 1_048_576)
         documents = DocumentStore(database)
         answers = open_answers(settings, redis)
-        similar = None
-        if answers:
-            index = SemanticIndex(homes, thresholds(settings, embedders))
-            similar = SimilarAnswers(index, retriever, answers)
+        index = SemanticIndex(homes, thresholds(settings, embedders))
+        similar = SimilarAnswers(index, retriever, answers) if answers else None
+        if similar:
             stack.push_async_callback(similar.close)
         authenticator = open_authenticator(settings, database, last_use, redis)
         stack.push_async_callback(authenticator.close)
@@ -240,6 +247,7 @@ async def open_services(settings: Settings, *, processes: int = 1) -> AsyncGener
             open_generations(redis, settings, stack), ledger, model=generator.model
         )
         prices = open_prices(settings)
+        roster, replicas = open_replicas(settings, redis, processes=processes)
         quotas = Quotas(database, queued_documents=settings.ingestion.queued_per_tenant)
         pipeline = Pipeline(
             reuse=reuse,
@@ -285,7 +293,8 @@ async def open_services(settings: Settings, *, processes: int = 1) -> AsyncGener
             embeddings=Embeddings(embedder, prices, ledger, model=name_of(settings.embedder)),
             ledger=ledger,
             failures=failures,
-            gate=open_gate(settings, ledger, redis, stack, processes=processes),
+            gate=open_gate(ledger, redis, replicas, stack),
+            roster=roster,
         )
 
 

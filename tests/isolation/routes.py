@@ -149,6 +149,8 @@ ROUTES = (
     Route("GET", "/admin/failures", "admin", 200, 403, query=lambda i: {"tenant_id": i}),
     Route("POST", "/admin/dead-jobs/{job_id}/retry", "admin", 404, 403, own="document"),
     Route("GET", "/admin/erasures/{erasure_id}", "admin", 200, 403, own="erasure"),
+    Route("GET", "/admin/replicas", "admin", 200, 403),
+    Route("POST", "/admin/isolation-check", "admin", 200, 403),
     Route("GET", "/admin/tenants/{tenant_id}/chunking", "admin", 200, 403, own="tenant"),
     Route("POST", "/admin/tenants/{tenant_id}/chunking", "admin", 202, 403, own="tenant"),
     Route("GET", "/admin/tenants/{tenant_id}/moves", "admin", 200, 403, own="tenant"),

@@ -327,6 +327,19 @@ export interface Recut {
   queued: number;
 }
 
+export interface Replica {
+  id: string;
+  host: string | null;
+  pid: number | null;
+  version: string | null;
+  started_at: string | null;
+  answers_this: boolean;
+}
+
+export interface ReplicaList {
+  data: Replica[];
+}
+
 export interface Rotation {
   overlap_seconds?: number;
 }
@@ -472,6 +485,8 @@ export interface Routes {
   "GET /admin/embedder": { query: undefined; body: undefined; response: Embedder };
   "GET /admin/tenants/{tenant_id}/chunking": { query: undefined; body: undefined; response: Chunking };
   "POST /admin/tenants/{tenant_id}/chunking": { query: { limit?: number; }; body: undefined; response: Recut };
+  "POST /admin/isolation-check": { query: undefined; body: undefined; response: unknown };
+  "GET /admin/replicas": { query: undefined; body: undefined; response: ReplicaList };
   "POST /admin/tenants/{tenant_id}/keys": { query: undefined; body: NewKeyBody; response: NewKey };
   "GET /admin/tenants/{tenant_id}/keys": { query: undefined; body: undefined; response: KeyList };
   "PATCH /admin/keys/{key_id}": { query: undefined; body: KeyChange; response: Key };

@@ -4,20 +4,19 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { type ApiError, call } from "../api/call";
 import { type Sample, metrics, quantile, sum } from "../api/metrics";
-import type { DeadJob, Embedder, Erasure, Failure as FailedRequest, Move, Readiness } from "../api/schema";
+import type { DeadJob, Embedder, Erasure, Failure as FailedRequest, Move, Readiness, Replica } from "../api/schema";
 import { asApiError, useLoad } from "../load";
 import { Button } from "../parts/button";
-import { Copy } from "../parts/copy";
-import { Empty, Failure } from "../parts/notice";
+import { Empty, Failure, Note } from "../parts/notice";
 import { Page, Section } from "../parts/page";
 import { Status } from "../parts/status";
 import { Table } from "../parts/table";
 import { ago, number, plural, seconds } from "../text/format";
+import { Isolation } from "./isolation";
 import { MoveTable } from "./tenants/moves";
 
 const ASKED_FOR_MOVES = 100;
 const SHOWN_FAILURES = 50;
-const ATTACK = `carrel verify-isolation --url ${location.origin}`;
 
 export function Operations(): JSX.Element {
   const state = useLoad("readiness", readiness);
@@ -25,18 +24,23 @@ export function Operations(): JSX.Element {
   const embedder = useLoad("embedder", () => call("GET /admin/embedder"));
   const tenants = useLoad("tenants", async () => (await call("GET /admin/tenants")).data);
   const moves = useLoad(`moves ${tenants.data?.length}`, () => recentMoves(tenants.data?.map((each) => each.id) ?? []));
+  const replicas = useLoad("replicas", async () => (await call("GET /admin/replicas")).data);
   const dead = useLoad("dead jobs", async () => (await call("GET /admin/dead-jobs")).data);
   const failed = useLoad("failures", async () => (await call("GET /admin/failures", { query: { limit: SHOWN_FAILURES } })).data);
   const erasures = useLoad("erasures", async () => (await call("GET /admin/erasures")).data);
   const names = new Map(tenants.data?.map((each) => [each.id, each.name]));
   const reload = () => {
-    for (const each of [state, measured, embedder, tenants, moves, dead, failed, erasures]) void each.reload();
+    for (const each of [state, measured, embedder, replicas, tenants, moves, dead, failed, erasures]) void each.reload();
   };
   return (
     <Page title="Operations" lead="The server’s parts, and what it is working on." actions={<Button onClick={reload}>Refresh</Button>}>
       <Section title="Health">
         <Failure error={state.error} />
         {state.data && <Parts state={state.data} samples={measured.data ?? []} embedder={embedder.data} />}
+      </Section>
+      <Section title="Servers">
+        <Failure error={replicas.error} />
+        {replicas.data && <Replicas of={replicas.data} />}
       </Section>
       <Section title="Jobs">
         <Failure error={dead.error} />
@@ -54,8 +58,7 @@ export function Operations(): JSX.Element {
         {failed.data && failed.data.length > 0 && <Failed of={failed.data} names={names} />}
       </Section>
       <Section title="Isolation">
-        <p>Attacks this server with tenants of its own, which are erased at the end. It asks for an admin key in <code>CARREL_ADMIN_KEY</code>, and says of each attack whether it got through.</p>
-        <p><code>{ATTACK}</code> <Copy text={ATTACK} label="Copy command" /></p>
+        <Isolation />
       </Section>
       <Section title="Moves">
         <Failure error={moves.error} />
@@ -110,6 +113,26 @@ function Parts({ state, samples, embedder }: { state: Readiness; samples: Sample
 
 function Part({ fault }: { fault: string | undefined }): JSX.Element {
   return fault ? <><Status of="failed" /><p class="reason">{fault}</p></> : <Status of="ready" />;
+}
+
+function Replicas({ of }: { of: Replica[] }): JSX.Element {
+  const versions = new Set(of.map((each) => each.version));
+  return (
+    <>
+      {versions.size > 1 && <Note>They are of {versions.size} versions: a renewal is under way, or was not finished.</Note>}
+      <Table
+        label="API processes"
+        rows={of}
+        keyOf={(each) => each.id}
+        columns={[
+          { head: "Host", cell: (each) => <>{each.host ?? <code>{each.id}</code>}{each.answers_this && <span class="faint"> answered this</span>}</> },
+          { head: "Process", cell: (each) => each.pid ?? "–", isNumber: true },
+          { head: "Version", cell: (each) => each.version ?? "–", isExtra: true },
+          { head: "Started", cell: (each) => (each.started_at ? ago(each.started_at) : "–") },
+        ]}
+      />
+    </>
+  );
 }
 
 /** What waits, of all servers: a worker looks every ten seconds. */

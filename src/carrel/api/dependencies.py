@@ -42,6 +42,11 @@ async def _opened(request: Request) -> Services:
     return services_of(request)
 
 
+async def _credential(request: Request) -> str:
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else await cookie.credential(request)
+
+
 class _Bearer(HTTPBearer):
     """An API key or a token, or the console's cookie, whose caller may do something.
 
@@ -133,4 +138,6 @@ MaySearch = Annotated[TenantCaller, Security(_Tenants("search"))]
 MayReadDocuments = Annotated[TenantCaller, Security(_Tenants("documents:read"))]
 MayWriteDocuments = Annotated[TenantCaller, Security(_Tenants("documents:write"))]
 MayReadUsage = Annotated[TenantCaller, Security(_Tenants("usage:read"))]
+# What the caller was authenticated by, for what is to act in its place.
+Credential = Annotated[str, Depends(_credential)]
 Admin = Annotated[Actor, Security(_Administrators())]

@@ -189,6 +189,12 @@ def show_json(value: object) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
+def show_line(value: object) -> None:
+    """*value* as a line of JSON on stdout, at once."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.flush()
+
+
 def fields(values: Mapping[str, str], to: Console) -> None:
     """One thing's fields, each on a line; into a pipe, name and value with a tab between."""
     if not to.is_terminal:

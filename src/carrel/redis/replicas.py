@@ -37,7 +37,8 @@ class Replicas:
     """One replica among the others; `run` must be running.
 
     *on_new_memory* is called when Redis turns out to have lost, or changed, its memory.
-    *place* is told to the others; *at_least* so many replicas there are, whatever is known.
+    *name* (none is like another) and *place* are told to the others; *at_least* so many
+    replicas there are, whatever is known.
     """
 
     def __init__(
@@ -45,12 +46,13 @@ class Replicas:
         client: RedisClient,
         *,
         beat_seconds: float = BEAT_SECONDS,
+        name: bytes = b"",
         place: bytes = b"",
         at_least: int = 1,
     ) -> None:
         self._client = client
         self._beat_seconds = beat_seconds
-        self._name = secrets.token_hex(8)
+        self._name = name or secrets.token_hex(8).encode()
         self._mark = ""
         self._listeners: list[Callable[[], object]] = []
         self._place = place
@@ -87,6 +89,14 @@ class Replicas:
             for listener in self._listeners:
                 listener()
         return Memory(mark, age / 1000)
+
+    async def living(self) -> list[bytes]:
+        """The names of those alive; one that was killed counts for three beats.
+
+        Raises:
+            SharedStateDown: Redis does not answer.
+        """
+        return await self._client.call("ZRANGE", _LIVING, 0, -1)
 
     async def run(self) -> None:
         """Beat until cancelled."""

@@ -10,6 +10,7 @@ from carrel.generations.generations import Generations
 from carrel.generations.memory import MemoryGenerations
 from carrel.limits.gate import Gate
 from carrel.limits.memory import MemoryMeter
+from carrel.redis.roster import Roster, this_process
 from carrel.resources.closing import cancelled
 from carrel.settings import Settings
 from carrel.sharing import place_of
@@ -17,6 +18,7 @@ from carrel.usage.ledger import Ledger
 
 if TYPE_CHECKING:  # what takes long to import, only its users should pay for
     from carrel.redis.client import RedisClient
+    from carrel.redis.replicas import Replicas
 
 
 KEPT_LOGS_BYTES = 32 * 1024 * 1024  # in this process, of answers whose streams can be resumed
@@ -35,30 +37,43 @@ def open_redis(settings: Settings, stack: contextlib.AsyncExitStack) -> "RedisCl
     return redis
 
 
-def open_gate(
+def open_replicas(
     settings: Settings,
-    ledger: Ledger,
     redis: "RedisClient | None",
-    stack: contextlib.AsyncExitStack,
     *,
     processes: int,
-) -> Gate:
-    """Limits and budgets: in Redis, where there is one, else in this process's memory.
+) -> "tuple[Roster, Replicas | None]":
+    """Who serves: this process, and where there is a Redis the others who use it.
 
     *processes*: as many as this host is known to have.
     """
-    local = MemoryMeter()
+    here = this_process()
     if redis is None:
+        return Roster(here), None
+    from carrel.redis.replicas import Replicas
+
+    place = place_of(settings).encoded()
+    replicas = Replicas(redis, name=here.encoded(), place=place, at_least=processes)
+    return Roster(here, replicas), replicas
+
+
+def open_gate(
+    ledger: Ledger,
+    redis: "RedisClient | None",
+    replicas: "Replicas | None",
+    stack: contextlib.AsyncExitStack,
+) -> Gate:
+    """Limits and budgets: in Redis, where there is one, else in this process's memory."""
+    local = MemoryMeter()
+    if redis is None or replicas is None:
         gate = Gate(ledger, local=local)
         background = [gate.run()]
     else:
         from carrel.limits.redis import RedisMeter
-        from carrel.redis.replicas import Replicas
 
-        replicas = Replicas(redis, place=place_of(settings).encoded(), at_least=processes)
         gate = Gate(ledger, local=local, shared=RedisMeter(redis), replicas=replicas)
         background = [replicas.run(), gate.run()]
-    stack.push_async_callback(gate.close)
+    stack.push_async_callback(gate.close)  # once nothing tells the others any more that it lives
     for each in background:
         stack.push_async_callback(cancelled, asyncio.create_task(each))
     return gate

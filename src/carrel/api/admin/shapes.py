@@ -188,6 +188,23 @@ class AuditPage(Page):
     data: list[AuditEntry]
 
 
+class Replica(Shape):
+    """An API process; what it is and since when, unless it tells nothing of itself."""
+
+    id: str
+    host: str | None
+    pid: int | None
+    version: str | None
+    started_at: datetime | None
+    answers_this: bool
+
+
+class ReplicaList(Shape):
+    """The API processes that share a Redis, or this one alone."""
+
+    data: list[Replica]
+
+
 class Chunking(Shape):
     """How many documents' chunks were cut otherwise than by *chunking*, and what comes of them."""
 

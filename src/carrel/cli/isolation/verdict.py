@@ -1,5 +1,6 @@
 """All attacks of `carrel verify-isolation` between all tiers, and what came of each."""
 
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -18,8 +19,8 @@ class Finding:
     seen: str = ""
 
 
-async def attack(url: str, admin_key: str) -> list[Finding]:
-    """Make tenants, attack each with another's key, erase all; what was found.
+async def attack(url: str, admin_key: str) -> AsyncGenerator[Finding]:
+    """Make tenants, attack each with another's key, erase all; each finding as it is made.
 
     Two are in the shared tier, and one in a collection of its own, where the server has that.
 
@@ -36,19 +37,18 @@ async def attack(url: str, admin_key: str) -> list[Finding]:
         pairs = [(left, right), (right, left)]
         if apart is not None:
             pairs += [(left, apart), (apart, left)]
-        findings = [
-            await _finding(name, run, *pair) for pair in pairs for name, run in ATTACKS.items()
-        ]
+        for pair in pairs:
+            for name, run in ATTACKS.items():
+                yield await _finding(name, run, *pair)
         if apart is not None:
             name = "the other's move between tiers does not change results or scores"
-            findings.append(await _finding(name, moved(admin), left, apart))
-        findings.append(await _finding("a revoked key is refused", revoked(admin), left, right))
+            yield await _finding(name, moved(admin), left, apart)
+        yield await _finding("a revoked key is refused", revoked(admin), left, right)
     sides = [each for each in (left, right, apart) if each is not None]
     async with Client(url, admin_key) as admin:
         seen = await is_erased(admin, *sides)
     name = "the tenants made for this are erased, and a sweep found nothing left"
-    findings.append(Finding(name, _all_tiers(sides), held=not seen, seen=seen))
-    return findings
+    yield Finding(name, _all_tiers(sides), held=not seen, seen=seen)
 
 
 async def _finding(name: str, run: Attack, mine: Side, other: Side) -> Finding:
