@@ -21,17 +21,18 @@ from tests.acceptance.server import ADMIN_KEY, Client, Server, new_tenant, runni
 from carrel.database.engine import Database
 from carrel.database.tables import chunks, dead_jobs, documents, jobs, tenants, versions
 from carrel.domain.ids import TenantId
+from carrel.serving.child import STEADY_SECONDS
 from carrel.vectors.edge.store import EdgeVectorStore
 
 # A parser lives for moments, and is started again at once: it is tried more often.
 VICTIMS = {"API": 1, "worker": 1, "vector engine": 1, "parser": 4}
 PATIENCE = aiohttp.ClientTimeout(total=20)
 UPLOADS_AT_ONCE = 8
+AHEAD = 50  # documents that need not wait for their share of the kills
 TENANTS = 3
 LEASE_SECONDS = 3
 SETTLE_SECONDS = 600.0
-UP_SECONDS = 2.0
-EARLY = 0.1  # the share of kills before a process is up that are carried out
+EARLY = 0.05  # the share of kills before a process is steady that are carried out
 
 
 @dataclass
@@ -84,7 +85,10 @@ async def measure(folder: Path, *, count: int, kills: int, seed: int = 1) -> Out
             killing = asyncio.create_task(_kill(server, kills, random.Random(seed), outcome))
             turns = asyncio.Semaphore(UPLOADS_AT_ONCE)
             await asyncio.gather(
-                *(_upload(clients[n % TENANTS], n, turns, outcome) for n in range(count))
+                *(
+                    _upload(clients[n % TENANTS], n, turns, (n - AHEAD) * kills / count, outcome)
+                    for n in range(count)
+                )
             )
             await killing
             await _settle(folder / "data", outcome)
@@ -94,9 +98,14 @@ async def measure(folder: Path, *, count: int, kills: int, seed: int = 1) -> Out
     return outcome
 
 
-async def _upload(client: Client, number: int, turns: asyncio.Semaphore, outcome: Outcome) -> None:
-    """Send one document until it is acknowledged."""
+async def _upload(
+    client: Client, number: int, turns: asyncio.Semaphore, after_kills: float, outcome: Outcome
+) -> None:
+    """Send one document until it is acknowledged; none comes in peace, after the last kill."""
     async with turns:
+        while outcome.kills.total() < after_kills:
+            await asyncio.sleep(0.05)
+        seen = Counter[int]()
         for attempt in range(1000):
             form = aiohttp.FormData({"document_id": f"d{number}"})
             form.add_field("file", text(number), filename=f"d{number}.md")
@@ -110,9 +119,10 @@ async def _upload(client: Client, number: int, turns: asyncio.Semaphore, outcome
             if status == 202:
                 return
             assert status in (0, 409, 429, 500, 503), status
+            seen[status] += 1
             outcome.resent += 1
             await asyncio.sleep(0.1)
-        raise AssertionError(f"document {number} was never acknowledged")
+        raise AssertionError(f"document {number} was never acknowledged: {seen}")
 
 
 async def _kill(server: Server, kills: int, chance: random.Random, outcome: Outcome) -> None:
@@ -124,8 +134,9 @@ async def _kill(server: Server, kills: int, chance: random.Random, outcome: Outc
         if not found:
             continue
         victim = chance.choice(found)
-        # Killed each time before it is up, it would be started ever later: that shows nothing.
-        if wanted != "parser" and age_seconds(victim.pid) < UP_SECONDS and chance.random() > EARLY:
+        # Killed each time before it is steady, it would be started ever later: that shows nothing.
+        is_young = wanted != "parser" and age_seconds(victim.pid) < STEADY_SECONDS
+        if is_young and chance.random() > EARLY:
             continue
         try:
             os.kill(victim.pid, signal.SIGKILL)

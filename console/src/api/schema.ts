@@ -9,6 +9,7 @@ export interface Answer {
   sources: Source[];
   cache: Cache;
   usage: AnswerUsage;
+  timings_ms: Record<string, number>;
 }
 
 export interface AnswerUsage {

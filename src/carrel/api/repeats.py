@@ -104,4 +104,4 @@ async def _given(
     await asker.ticket.admit()
     answer = await services.pipeline.give_again(question, lookup.entry, stages)
     log_content(asker, question.text, answer)
-    return whole_response(answer, stream=body.stream)
+    return whole_response(answer, stages, stream=body.stream)

@@ -78,6 +78,7 @@ class Answer(Shape):
     sources: list[Source]
     cache: Cache
     usage: AnswerUsage
+    timings_ms: dict[str, float]
 
 
 class Hits(Shape):

@@ -5,6 +5,7 @@ from typing import Any
 
 from carrel.domain.answer import Answer, Citation, TokenUsage
 from carrel.domain.document import Document, Passage
+from carrel.telemetry.stages import Stages
 
 
 def usd(micro_usd: int | None) -> str | None:
@@ -15,8 +16,8 @@ def usd(micro_usd: int | None) -> str | None:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def answer(value: Answer) -> dict[str, Any]:
-    return {**content(value), "cache": cache(value), "usage": usage(value.usage)}
+def answer(value: Answer, stages: Stages) -> dict[str, Any]:
+    return {**content(value), **circumstances(value, stages)}
 
 
 def content(value: Answer) -> dict[str, Any]:
@@ -29,6 +30,12 @@ def content(value: Answer) -> dict[str, Any]:
         "citations": [citation(each) for each in value.citations],
         "sources": [source(each) for each in value.sources],
     }
+
+
+def circumstances(value: Answer, stages: Stages) -> dict[str, Any]:
+    """The part of an answer that is of the request alone that it is given to."""
+    timings = {name: round(spent, 1) for name, spent in stages.milliseconds.items()}
+    return {"cache": cache(value), "usage": usage(value.usage), "timings_ms": timings}
 
 
 def cache(value: Answer) -> dict[str, Any]:

@@ -230,6 +230,35 @@ def test_operations_show_every_part(admin: Page) -> None:
     expect(admin.get_by_role("region", name="Requests by route")).to_contain_text("/admin/tenants")
 
 
+def test_isolation_is_checked_on_a_button(admin: Page, api: Api) -> None:
+    admin.get_by_role("link", name="Operations").click()
+    servers = admin.get_by_role("region", name="API processes")
+    expect(servers.get_by_role("row").filter(has_text="answered this")).to_have_count(1)
+    admin.get_by_role("button", name="Check isolation").click()
+    expect(admin.get_by_role("button", name="Attacking")).to_be_disabled()
+    expect(admin.get_by_text("so far, none got through")).to_be_visible(timeout=30_000)
+    expect(admin.get_by_text("attacks, none got through")).to_be_visible(timeout=120_000)
+    admin.locator("summary").filter(has_text="attacks").click()
+    attacks = admin.get_by_role("region", name="Attacks").get_by_role("row")
+    expect(attacks.filter(has_text="held").nth(10)).to_be_visible()
+    expect(attacks.filter(has_text="broken")).to_have_count(0)
+    names = [each["name"] for each in api.get("/admin/tenants")["data"]]
+    assert not [name for name in names if name.startswith("verify-isolation")]
+
+
+def test_a_tenants_cache_is_emptied(admin: Page, server: Server, api: Api) -> None:
+    tenant = api.tenant("Forgetful")
+    key = api.key_of(tenant)
+    key.document("handbook", HANDBOOK)
+    question = {"question": "How long do refunds take?"}
+    seen = [key.post("/v1/query", question)["cache"]["status"] for _ in range(2)]
+    assert seen == ["miss", "exact"]
+    admin.goto(f"{server.url}/console/tenants/{tenant['id']}")
+    admin.get_by_role("button", name="Empty", exact=True).click()
+    expect(admin.get_by_role("button", name="Emptied")).to_be_visible()
+    assert key.post("/v1/query", question)["cache"]["status"] == "miss"
+
+
 def test_a_tenants_key_sees_no_admin_page(
     page: Page, server: Server, acme: dict[str, Any], api: Api
 ) -> None:

@@ -124,6 +124,23 @@ def test_an_answer_is_compared_with_the_cache_bypassed(desk: Page) -> None:
     expect(desk.get_by_text("Whole answer")).to_have_count(2)
 
 
+def test_stages_are_timed_and_an_answer_called_bad_is_written_anew(
+    desk: Page, acme: Api, upstream: Upstream
+) -> None:
+    upstream.pause_seconds = 0.02
+    question = "How long may a refund take at most?"
+    ask(desk, question)
+    figures = desk.locator(".figures")
+    for name in ("Searched", "Written", "Whole answer"):
+        expect(figures).to_contain_text(name)
+    assert acme.post("/v1/query", {"question": question})["cache"]["status"] == "exact"
+    bad = desk.get_by_role("button", name="Bad answer")
+    bad.click()
+    expect(desk.get_by_text("Thank you.")).to_be_visible()
+    expect(bad).to_have_attribute("aria-pressed", "true")
+    assert acme.post("/v1/query", {"question": question})["cache"]["status"] == "miss"
+
+
 def test_a_question_is_copied_as_code(desk: Page, server: Server) -> None:
     desk.context.grant_permissions(["clipboard-read", "clipboard-write"])
     ask(desk, 'What\'s "new"?')

@@ -1,7 +1,6 @@
 import type { JSX, VNode } from "preact";
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import { useOffered } from "../../api/offered";
 import type { Answer, Citation, Source } from "../../api/schema";
 import { useAction } from "../../load";
 import { Button } from "../../parts/button";
@@ -83,10 +82,20 @@ const CACHE: Record<Answer["cache"]["status"], string> = {
   shared: "shared with a request under way",
 };
 
-/** Whatever else a server tells of the time its stages took. */
+const STAGES: Record<string, string> = {
+  exact: "Looked up",
+  standalone: "Put alone",
+  retrieve: "Searched",
+  reserve: "Reserved",
+  generate: "Written",
+};
+
+/** How long the server's stages took, in their order. */
 function timings(answer: Answer): [string, string][] {
-  const told = (answer as { timings?: Record<string, number> }).timings ?? {};
-  return Object.entries(told).map(([stage, spent]) => [stage.replace(/_ms$/, "").replaceAll("_", " "), seconds(spent)]);
+  return Object.entries(STAGES).flatMap(([stage, name]) => {
+    const spent = answer.timings_ms[stage];
+    return spent === undefined ? [] : [[name, seconds(spent)] as [string, string]];
+  });
 }
 
 function Figures({ run, answer }: { run: Run; answer: Answer }): JSX.Element {
@@ -116,15 +125,12 @@ function Figures({ run, answer }: { run: Run; answer: Answer }): JSX.Element {
   );
 }
 
-function Feedback({ answer, as }: { answer: Answer; as: string }): JSX.Element | null {
-  const isOffered = useOffered("POST /v1/feedback");
+function Feedback({ answer, as }: { answer: Answer; as: string }): JSX.Element {
   const [given, setGiven] = useState<string>();
   const { run, error } = useAction(async (rating: "positive" | "negative") => {
-    // Not every server has this route, so it is not among the types.
-    await call("POST /v1/feedback" as never, { as, body: { id: answer.id, rating } as never });
+    await call("POST /v1/feedback", { as, body: { id: answer.id, rating } });
     setGiven(rating);
   });
-  if (!isOffered) return null;
   return (
     <>
       <Button kind="quiet" aria-pressed={given === "positive"} onClick={() => void run("positive")}>Good answer</Button>

@@ -3,7 +3,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import { useOffered } from "../../api/offered";
 import type { Tenant, TenantChange } from "../../api/schema";
 import { type Loaded, useAction, useLoad } from "../../load";
 import { Button } from "../../parts/button";
@@ -108,21 +107,18 @@ function Edit({ tenant, loaded, onClose }: OfTenant): JSX.Element {
 }
 
 function Ending({ tenant, open }: { tenant: Tenant; open: (what: Open) => void }): JSX.Element {
-  const hasCache = useOffered("DELETE /admin/tenants/{tenant_id}/cache");
   const [isEmptied, setEmptied] = useState(false);
   const empty = useAction(async () => {
-    await call("DELETE /admin/tenants/{tenant_id}/cache" as never, { path: { tenant_id: tenant.id } } as never);
+    await call("DELETE /admin/tenants/{tenant_id}/cache", { path: { tenant_id: tenant.id } });
     setEmptied(true);
   });
   return (
     <Section title="Access">
       <div class="rows">
-        {hasCache && (
-          <div class="row">
-            <p><strong>Empty the cache.</strong> Answers are written anew.</p>
-            <Button onClick={() => void empty.run()} isRunning={empty.isRunning}>{isEmptied ? "Emptied" : "Empty"}</Button>
-          </div>
-        )}
+        <div class="row">
+          <p><strong>Empty the cache.</strong> Answers are written anew.</p>
+          <Button onClick={() => void empty.run()} isRunning={empty.isRunning}>{isEmptied ? "Emptied" : "Empty"}</Button>
+        </div>
         <Failure error={empty.error} />
         <div class="row">
           <p><strong>{tenant.status === "suspended" ? "Resume." : "Suspend."}</strong> {tenant.status === "suspended" ? "The tenant’s keys work again." : "All of the tenant’s keys are refused until you resume it; nothing is deleted."}</p>

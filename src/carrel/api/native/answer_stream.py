@@ -15,12 +15,14 @@ from fastapi import Request
 from carrel.answering.events import Done, Event, Placed, Restart, Sources, placed
 from carrel.answering.shared import AnswerCutOff
 from carrel.api import wire
+from carrel.api.answering import stages_of
 from carrel.api.errors import describe
 from carrel.api.event_stream import frame
 from carrel.domain.answer import Answer
 from carrel.domain.errors import InvalidRequest
 from carrel.domain.ids import AnswerId
 from carrel.generations.events import START, Offset
+from carrel.telemetry.stages import Stages
 
 _ATTEMPT = 1_000_000
 _ERROR = 500_000  # more than the events of an attempt can be, by their bytes
@@ -50,9 +52,9 @@ def _swapped(attempt: int) -> int:
     return attempt if attempt > 1 else 1 - attempt
 
 
-def whole_stream(answer: Answer) -> bytes:
+def whole_stream(answer: Answer, stages: Stages) -> bytes:
     """All frames of an answer that is there already."""
-    return b"".join(_frame(event, place) for event, place in placed(answer))
+    return b"".join(_frame(event, place, stages) for event, place in placed(answer))
 
 
 class AnswerStream:
@@ -70,6 +72,7 @@ class AnswerStream:
         self._answer_id = answer_id
         self._events = events
         self._request = request
+        self._stages = stages_of(request)
         self._done = done
         self._last = after
 
@@ -82,7 +85,7 @@ class AnswerStream:
                     elif isinstance(event, Done) and self._done:
                         self._done(event.answer)
                     self._last = place
-                    yield _frame(event, place)
+                    yield _frame(event, place, self._stages)
             except AnswerCutOff as error:
                 yield self.cut_off(describe(error, self._request))
             except Exception as error:  # noqa: BLE001 - the stream has begun: say it there
@@ -100,17 +103,17 @@ class AnswerStream:
         return frame(orjson.dumps(body), event="error", number=number_of(self._last) + _ERROR)
 
 
-def _frame(event: Event, place: Offset) -> bytes:
-    name, data = _named(event)
+def _frame(event: Event, place: Offset, stages: Stages) -> bytes:
+    name, data = _named(event, stages)
     return frame(orjson.dumps(data), event=name, number=number_of(place))
 
 
-def _named(event: Event) -> tuple[str, Any]:
+def _named(event: Event, stages: Stages) -> tuple[str, Any]:
     if isinstance(event, Sources):
         passages = [wire.source(passage) for passage in event.passages]
         return "sources", {"id": event.answer_id, "sources": passages}
     if isinstance(event, Restart):
         return "restart", {}
     if isinstance(event, Done):
-        return "done", wire.answer(event.answer)
+        return "done", wire.answer(event.answer, stages)
     return "delta", {"text": event.text}

@@ -25,6 +25,7 @@ from carrel.domain.filter import is_text, parse_filter
 from carrel.domain.ids import AnswerId
 from carrel.lately import Lately
 from carrel.services import Services
+from carrel.telemetry.stages import Stages
 
 MAX_QUESTION = 10_000
 MAX_TOP_K = 50
@@ -74,7 +75,8 @@ async def query(body: QueryBody, request: Request, caller: MayAsk) -> Response:
     services = services_of(request)
     question = question_of(body, caller, services)
     lookup: Lookup | None = request.scope["state"].get("lookup")
-    found = await ask(services.pipeline, question, caller.ticket, stages_of(request), lookup)
+    stages = stages_of(request)
+    found = await ask(services.pipeline, question, caller.ticket, stages, lookup)
     if body.stream:
         answer_id, events = following(found)
         log = partial(log_content, caller, question.text)
@@ -82,7 +84,7 @@ async def query(body: QueryBody, request: Request, caller: MayAsk) -> Response:
         return EventStream(stream.frames(), stream.cut_off, answer_id=answer_id)
     answer = await collect(found, request)
     log_content(caller, question.text, answer)
-    return Json(wire.answer(answer))
+    return Json(wire.answer(answer, stages))
 
 
 def question_of(body: QueryBody, caller: TenantCaller, services: Services) -> Question:
@@ -113,14 +115,14 @@ def question_of(body: QueryBody, caller: TenantCaller, services: Services) -> Qu
     )
 
 
-def whole_response(answer: Answer, *, stream: bool) -> list[Message]:
+def whole_response(answer: Answer, stages: Stages, *, stream: bool) -> list[Message]:
     """The response with an answer that is there already, sent at once."""
     if stream:
         headers = [*EVENT_STREAM, (b"x-answer-id", answer.id.encode())]
-        content = whole_stream(answer)
+        content = whole_stream(answer, stages)
     else:
         headers = [(b"content-type", b"application/json")]
-        content = _written(answer)
+        content = _written(answer, stages)
     headers = [*headers, (b"content-length", b"%d" % len(content))]
     return [
         {"type": "http.response.start", "status": 200, "headers": headers},
@@ -128,12 +130,12 @@ def whole_response(answer: Answer, *, stream: bool) -> list[Message]:
     ]
 
 
-def _written(answer: Answer) -> bytes:
+def _written(answer: Answer, stages: Stages) -> bytes:
     """`wire.answer` as JSON, of which most is written once for all who are given the answer."""
     # An answer that was begun again after a fault has its id, and other words.
     key = answer.id, answer.text
     content = _contents.of(key, lambda: orjson.dumps(wire.content(answer))[:-1])
-    rest = orjson.dumps({"cache": wire.cache(answer), "usage": wire.usage(answer.usage)})
+    rest = orjson.dumps(wire.circumstances(answer, stages))
     return content + b"," + rest[1:]
 
 
