@@ -103,7 +103,7 @@ async def _upload(
 ) -> None:
     """Send one document until it is acknowledged; none comes in peace, after the last kill."""
     async with turns:
-        while outcome.kills.total() < after_kills:
+        while outcome.kills.total() < after_kills:  # noqa: ASYNC110 - nobody tells of a kill
             await asyncio.sleep(0.05)
         seen = Counter[int]()
         for attempt in range(1000):

@@ -2,14 +2,14 @@
 
 `python -m bench.retrieval.chunking`; two minutes. Chunks of different lengths are not compared by
 ranks: a long chunk holds more. What counts is how much of the evidence is among the first
-tokens that a model would be given: chunks are taken as they rank, whole, until the next one does
-not fit.
+tokens that a model would be given: passages are taken as they rank, the last one cut where they
+are full.
 """
 
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -28,8 +28,8 @@ from carrel.ingestion.chunk import chunk
 from carrel.ingestion.sections import Section, TableHeaders
 from carrel.retrieval.context import choose, completed, gaps
 
-TOKENS = 1_000
-LISTED = 30
+BUDGETS = (300, 1_000)  # tokens
+LISTED = 20
 WRITTEN = Path(__file__).parents[2] / "docs" / "assets" / "quality" / "chunking.json"
 
 Cut = Callable[[str], list[Chunk]]
@@ -108,18 +108,26 @@ def _question(document: str, offset: int, qa: dict) -> Question:
     return Question(qa["question"], (Span(document, start, end),))
 
 
-async def given(corpus: Corpus, question: str, choice: Choice) -> list[Passage]:
-    """What a model would be given of *corpus*: so many tokens at most."""
+async def ranked(corpus: Corpus, question: str, choice: Choice) -> list[Passage]:
+    """The passages of *corpus* that an answer to *question* would be written from, best first."""
     passages = choose(await corpus.passages(question, LISTED), LISTED)
     if choice.completes and (broken := gaps(passages)):
         chunks = await corpus.vectors.fetch([gap.neighbour for gap in broken])
         passages = completed(passages, broken, chunks)
-    left, kept = TOKENS, list[Passage]()
+    return passages
+
+
+def first(passages: Sequence[Passage], tokens: int, count: Callable[[str], int]) -> list[Passage]:
+    """As many of *passages* as are that long; of the last one its beginning, by its share."""
+    kept: list[Passage] = []
     for passage in passages:
-        left -= corpus.embedder.count_tokens(passage.text)
-        if left < 0:
-            break
+        cost = count(passage.text)
+        if cost > tokens:
+            end = len(passage.text) * tokens // cost
+            cut = {"text": passage.text[:end], "end": passage.start + end}
+            return [*kept, replace(passage, **cut)]
         kept.append(passage)
+        tokens -= cost
     return kept
 
 
@@ -136,24 +144,34 @@ def covered(evidence: Sequence[Span], passages: Sequence[Passage]) -> float:
     return len(wanted & held) / len(wanted)
 
 
-async def by_evidence(data: Dataset, corpus: Corpus, choice: Choice) -> float:
-    shares = [
-        covered(each.evidence, await given(corpus, each.text, choice)) for each in data.questions
+async def by_evidence(data: Dataset, corpus: Corpus, choice: Choice) -> list[float]:
+    """By budget: the share of the evidence that is given, of all questions."""
+    found = [(each, await ranked(corpus, each.text, choice)) for each in data.questions]
+    count = corpus.embedder.count_tokens
+    return [
+        fmean(covered(each.evidence, first(passages, tokens, count)) for each, passages in found)
+        for tokens in BUDGETS
     ]
-    return fmean(shares)
 
 
-async def by_words(asked: Sequence[Sample], corpora: dict[str, Corpus], choice: Choice) -> float:
-    """The share of questions of which all expected words are given."""
-    right: list[bool] = []
-    for sample in asked:
-        passages = await given(corpora[sample.tenant], sample.question, choice)
-        said = plain(" ".join(f"{each.heading} {each.text}" for each in passages))
-        right.append(all(plain(words) in said for words in sample.contains))
-    return fmean(right)
+async def by_words(
+    asked: Sequence[Sample], corpora: dict[str, Corpus], choice: Choice
+) -> list[float]:
+    """By budget: the share of questions of which all expected words are given."""
+    found = [(each, await ranked(corpora[each.tenant], each.question, choice)) for each in asked]
+    count = corpora[TENANTS[0]].embedder.count_tokens
+    return [
+        fmean(_holds(first(passages, tokens, count), each.contains) for each, passages in found)
+        for tokens in BUDGETS
+    ]
 
 
-async def measure(choice: Choice, data: Path) -> dict[str, float]:
+def _holds(passages: Sequence[Passage], words: Sequence[str]) -> bool:
+    said = plain(" ".join(f"{each.heading} {each.text}" for each in passages))
+    return all(plain(each) in said for each in words)
+
+
+async def measure(choice: Choice, data: Path) -> dict[str, list[float]]:
     articles, chunkeval = load_articles(data), load_chunkeval(data)
     demo, asked = await texts_of(), [each for each in samples() if each.contains]
     made = {"cut": choice.cut, "embedded": choice.embedded}
@@ -171,13 +189,14 @@ async def measure(choice: Choice, data: Path) -> dict[str, float]:
 async def run() -> None:
     data = data_folder()
     found = {choice.name: await measure(choice, data) for choice in CHOICES}
-    table = Table(title=f"Evidence within the first {TOKENS:,} tokens")
+    table = Table(title=f"Evidence within the first {' and '.join(map(str, BUDGETS))} tokens")
     for column in ("", *next(iter(found.values()))):
         table.add_column(column, justify="right" if column else "left")
     for name, figures in found.items():
-        table.add_row(name, *(f"{each:.1%}" for each in figures.values()))
+        shares = ("  ".join(f"{each:.1%}" for each in shares) for shares in figures.values())
+        table.add_row(name, *shares)
     Console().print(table)
-    write_json({"machine": machine(), "tokens": TOKENS, "choices": found}, WRITTEN)
+    write_json({"machine": machine(), "tokens": BUDGETS, "choices": found}, WRITTEN)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,10 @@ async def test_a_stream_is_sources_then_deltas_then_the_whole_answer(
     del whole["id"], data[-1]["id"]
     # The question's vector is remembered, so its tokens are embedded once.
     del whole["usage"], data[-1]["usage"]
+    for each in (whole, data[-1]):
+        timings = each.pop("timings_ms")
+        assert {"exact", "retrieve", "generate", "first_token"} <= set(timings)
+        assert all(spent >= 0 for spent in timings.values())
     assert data[-1] == whole
 
 

@@ -43,7 +43,7 @@ async def frames_of(error: Exception) -> list[dict[str, Any]]:
         yield Placed(Delta("so"), Offset(2, 4))
         raise error
 
-    request = SimpleNamespace(state=SimpleNamespace(request_id="req_1"))
+    request = SimpleNamespace(state=SimpleNamespace(request_id="req_1"), scope={"state": {}})
     stream = AnswerStream(AnswerId("ans_0"), events(), request)  # type: ignore[arg-type]
     found: list[dict[str, Any]] = []
     async for frame in stream.frames():
