@@ -68,6 +68,12 @@ def cite(page: Page) -> None:
     page.locator("mark").wait_for()
 
 
+def check(page: Page) -> None:
+    page.get_by_role("button", name="Check isolation").click()
+    page.get_by_text("attacks, none got through").wait_for(timeout=120_000)
+    page.locator("summary").filter(has_text="What was tried").click()
+
+
 def nothing(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
@@ -94,6 +100,7 @@ def pages(ids: dict[str, str]) -> dict[str, tuple[str, Callable[[Page], None]]]:
         "usage": ("/usage", nothing),
         "usage-tenant": (f"/usage?tenant={ids['acme']}", nothing),
         "operations": ("/operations", nothing),
+        "isolation": ("/operations", check),
         "audit": ("/audit", nothing),
         "desk": ("/tenants", lambda page: page.locator("#desk").select_option("other") and None),
     }

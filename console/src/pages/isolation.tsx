@@ -30,30 +30,30 @@ export function Isolation(): JSX.Element {
     await attack((finding) => setFindings((before) => [...before, finding]));
     setOver(true);
   });
-  const broken = findings.filter((each) => !each.held);
+  const broken = findings.filter((each) => !each.held).length;
   return (
     <>
       <p>Attacks this server with tenants made for it, which are erased at the end; other tenants’ documents are neither read nor changed. It takes half a minute.</p>
-      <div class="row">
+      <div class="beside">
         <Button onClick={() => check.run()} isRunning={check.isRunning} disabled={check.isRunning}>
           {check.isRunning ? "Attacking…" : "Check isolation"}
         </Button>
         <span role="status">
-          {findings.length > 0 && <Verdict attacks={findings.length} broken={broken.length} isOver={isOver} />}
+          {findings.length > 0 && <Verdict attacks={findings.length} broken={broken} isOver={isOver} />}
         </span>
       </div>
       <Failure error={check.error} />
       {findings.length > 0 && (
-        <details open={broken.length > 0}>
-          <summary>{plural(findings.length, "attack")}</summary>
+        <details open={broken > 0}>
+          <summary>What was tried</summary>
           <Table
             label="Attacks"
-            rows={[...broken, ...findings.filter((each) => each.held)]}
-            keyOf={(each) => each.tiers + each.attack}
+            rows={byAttack(findings)}
+            keyOf={([attack]) => attack}
             columns={[
-              { head: "What must hold", cell: (each) => <>{each.attack}{each.seen && <p class="reason">{each.seen}</p>}</> },
-              { head: "Tiers", cell: (each) => each.tiers, isExtra: true },
-              { head: "", cell: (each) => <Status of={each.held ? "held" : "broken"} /> },
+              { head: "What must hold", cell: ([attack, tries]) => <>{attack}{tries.filter((each) => !each.held).map((each) => <p class="reason">{each.tiers}: {each.seen}</p>)}</> },
+              { head: "Tried", cell: ([, tries]) => tries.length, isNumber: true, isExtra: true },
+              { head: "Outcome", cell: ([, tries]) => <Status of={tries.every((each) => each.held) ? "held" : "broken"} /> },
             ]}
           />
         </details>
@@ -67,6 +67,13 @@ function Verdict({ attacks, broken, isOver }: { attacks: number; broken: number;
   if (broken) return <><Status of="broken" /> {broken} of {plural(attacks, "attack")} got through.</>;
   if (isOver) return <><Status of="held" /> {plural(attacks, "attack")}, none got through.</>;
   return <>{plural(attacks, "attack")} so far, none got through.</>;
+}
+
+/** The findings of each attack: it is tried between all tiers, in both directions. */
+function byAttack(findings: Finding[]): [string, Finding[]][] {
+  const tries = new Map<string, Finding[]>();
+  for (const each of findings) tries.set(each.attack, [...(tries.get(each.attack) ?? []), each]);
+  return [...tries];
 }
 
 /** Have the server attacked, and tell *onFinding* of each attack. Throws `ApiError`. */

@@ -17,6 +17,7 @@ import { MoveTable } from "./tenants/moves";
 
 const ASKED_FOR_MOVES = 100;
 const SHOWN_FAILURES = 50;
+const SHOWN_ERASURES = 20;
 
 export function Operations(): JSX.Element {
   const state = useLoad("readiness", readiness);
@@ -27,7 +28,7 @@ export function Operations(): JSX.Element {
   const replicas = useLoad("replicas", async () => (await call("GET /admin/replicas")).data);
   const dead = useLoad("dead jobs", async () => (await call("GET /admin/dead-jobs")).data);
   const failed = useLoad("failures", async () => (await call("GET /admin/failures", { query: { limit: SHOWN_FAILURES } })).data);
-  const erasures = useLoad("erasures", async () => (await call("GET /admin/erasures")).data);
+  const erasures = useLoad("erasures", async () => (await call("GET /admin/erasures", { query: { limit: SHOWN_ERASURES } })).data);
   const names = new Map(tenants.data?.map((each) => [each.id, each.name]));
   const reload = () => {
     for (const each of [state, measured, embedder, replicas, tenants, moves, dead, failed, erasures]) void each.reload();
@@ -46,6 +47,7 @@ export function Operations(): JSX.Element {
         <Failure error={dead.error} />
         {measured.data && <Queue samples={measured.data} />}
         {dead.data?.length === 0 && <Empty title="No job was given up" />}
+        {dead.data && dead.data.length > 0 && <h3>Given up</h3>}
         {dead.data && dead.data.length > 0 && <DeadJobs of={dead.data} names={names} onRetried={reload} />}
       </Section>
       <Section title="Requests to this server">
@@ -206,9 +208,9 @@ function Requests({ samples }: { samples: Sample[] }): JSX.Element {
           { head: "Route", cell: (route) => <code>{route}</code> },
           { head: "Requests", cell: (route) => number(sum(samples, `${HTTP}_count`, { route })), isNumber: true },
           { head: "Failed", cell: (route) => number(failed(route)), isNumber: true },
-          { head: "Half", cell: (route) => within(route, 0.5), isNumber: true },
+          { head: "Half", cell: (route) => within(route, 0.5), isNumber: true, isExtra: true },
           { head: "95%", cell: (route) => within(route, 0.95), isNumber: true },
-          { head: "99%", cell: (route) => within(route, 0.99), isNumber: true },
+          { head: "99%", cell: (route) => within(route, 0.99), isNumber: true, isExtra: true },
         ]}
       />
     </>

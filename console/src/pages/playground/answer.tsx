@@ -92,8 +92,9 @@ const STAGES: Record<string, string> = {
 
 /** How long the server's stages took, in their order. */
 function timings(answer: Answer): [string, string][] {
+  const told = answer.timings_ms ?? {}; // during a renewal the server may be of the version before
   return Object.entries(STAGES).flatMap(([stage, name]) => {
-    const spent = answer.timings_ms[stage];
+    const spent = told[stage];
     return spent === undefined ? [] : [[name, seconds(spent)] as [string, string]];
   });
 }
