@@ -205,7 +205,7 @@ function Requests({ samples }: { samples: Sample[] }): JSX.Element {
         rows={api.sort()}
         keyOf={(route) => route}
         columns={[
-          { head: "Route", cell: (route) => <code>{route}</code> },
+          { head: "Route", cell: (route) => <code>{route.split(/(?=\/)/).map((part) => <>{part}<wbr /></>)}</code> },
           { head: "Requests", cell: (route) => number(sum(samples, `${HTTP}_count`, { route })), isNumber: true },
           { head: "Failed", cell: (route) => number(failed(route)), isNumber: true },
           { head: "Half", cell: (route) => within(route, 0.5), isNumber: true, isExtra: true },
