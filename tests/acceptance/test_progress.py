@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from bench.micro.processes import tree
 from tests.acceptance.server import ADMIN_KEY, Client, Server, new_tenant, running
 
 
@@ -33,6 +34,21 @@ async def test_a_document_is_followed_until_it_is_ready(acme: Client):
     assert (name, last["status"], last["progress"]) == ("done", "ready", 1.0)
     progress = [document["progress"] for _, document in seen]
     assert progress == sorted(progress)
+
+
+async def test_several_workers_take_documents_in(tmp_path: Path):
+    with running(tmp_path, {"CARREL_INGESTION__PROCESSES": "3"}) as server:
+        assert server.process is not None
+        names = [each.name for each in tree(server.process.pid)]
+        assert names.count("worker") == 3
+        async with aiohttp.ClientSession() as session:
+            acme = await new_tenant(Client(session, server.url, ADMIN_KEY), "acme")
+            for number in range(9):
+                text = f"The fee of contract {number} is {number + 7} euros.".encode()
+                await acme.upload(f"{number}.md", text, wait=0, document_id=f"{number}.md")
+            for number in range(9):
+                _, document = await acme.get(f"/v1/documents/{number}.md?wait=30")
+                assert (document["status"], document["version"]) == ("ready", 1)
 
 
 async def test_following_what_is_not_there_is_404(acme: Client, globex: Client):

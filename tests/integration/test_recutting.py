@@ -98,7 +98,7 @@ async def test_the_new_version_is_of_the_same_file_and_waits_behind_uploads(
     assert (document.live_version, document.newest_version) == (1, 2)
 
 
-@pytest.mark.parametrize(("places", "queued"), [(10, 5), (1, 0)])
+@pytest.mark.parametrize(("places", "queued"), [(10, 5), (1, 1)])
 async def test_half_of_the_queue_is_left_to_uploads(
     database: Database, tenant_id: TenantId, recutting: Recutting, places: int, queued: int
 ):

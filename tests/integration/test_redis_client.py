@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec import structs
 from redis.exceptions import ResponseError
 from tests import services
 from tests.faults.proxy import Proxy
@@ -21,6 +22,7 @@ from carrel.redis.client import RedisClient, Run
 from carrel.redis.errors import SharedStateDown
 from carrel.redis.link import Link
 from carrel.redis.replicas import Replicas
+from carrel.redis.roster import Replica, Roster, this_process
 from carrel.redis.script import Script
 from carrel.telemetry import metrics
 
@@ -348,6 +350,22 @@ async def test_replicas_know_of_each_other_and_remember_when_redis_is_gone(proxy
         await replicas[2].leave()
         await replicas[0].beat()
         assert replicas[0].count == 2
+
+
+async def test_replicas_say_who_they_are_also_to_those_of_another_version(proxy: Proxy):
+    async with connected(proxy.url) as redis:
+        here, there = (structs.replace(this_process(), pid=number) for number in (7, 9))
+        replicas = [Replicas(redis, name=each.encoded()) for each in (here, there)]
+        before = Replicas(redis, name=b"5eb6")
+        for one in (*replicas, before):
+            await one.beat()
+        roster = Roster(here, replicas[0])
+        assert list(await roster.living()) == [Replica("5eb6"), here, there]
+        await replicas[1].leave()
+        assert list(await roster.living()) == [Replica("5eb6"), here]
+        proxy.refuses = True
+        proxy.cut()
+        assert await roster.living() == [here]
 
 
 async def test_a_replica_that_falls_silent_is_not_counted_for_long(redis_url: str):

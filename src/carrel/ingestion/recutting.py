@@ -94,10 +94,14 @@ class Recutting:
     async def queue(self, tenant_id: TenantId, most: int) -> int:
         """Queue up to so many documents that are left, behind all others; how many it were.
 
-        Of the places in its queue the tenant keeps half for uploads.
+        Of the places in its queue that are free, half are left to uploads.
         """
         room = await self._quotas.room(tenant_id)
-        asked = {"of_tenant": tenant_id, "present": self._chunking, "most": min(most, room // 2)}
+        asked = {
+            "of_tenant": tenant_id,
+            "present": self._chunking,
+            "most": min(most, -(-room // 2)),
+        }
         async with self._database.write() as connection:
             found = (await connection.execute(_NEXT, asked)).mappings().all()
             if found:

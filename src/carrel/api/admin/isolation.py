@@ -24,7 +24,8 @@ from carrel.domain.errors import Conflict, Unavailable
 router = APIRouter(prefix="/admin/isolation-check", tags=["admin"])
 
 CLEANING_SECONDS = 60.0  # for what a check that was broken off has to erase
-_at_work: set[asyncio.Task[None]] = set()
+_turn = asyncio.Lock()
+_waiting: set[asyncio.Task[None]] = set()
 
 
 @router.post("", summary="Attack this server with tenants made for it, as server-sent events")
@@ -33,12 +34,9 @@ async def check(admin: Admin, secret: Credential, services: Opened, request: Req
 
     What is made for it is erased at the end, also if the reader leaves.
     """
-    if _at_work:
+    if _turn.locked():
         raise Conflict("an isolation check is running here: wait until it is over")
     child = await _start(_address(request), secret)
-    over = asyncio.create_task(_over(child))
-    _at_work.add(over)
-    over.add_done_callback(_at_work.discard)
     await services.audit.add(admin, "isolation.check", target="server", tenant_id=None)
     return EventStream(_findings(child, request))
 
@@ -49,15 +47,28 @@ def _address(request: Request) -> str:
 
 
 async def _start(address: str, secret: str) -> Process:
+    """The check, whose turn it is until it has ended, whether or not anyone reads of it."""
     words = ("-m", "carrel", "verify-isolation", "--url", address, "--json-lines")
     environment = {**os.environ, "CARREL_ADMIN_KEY": secret}
-    return await asyncio.create_subprocess_exec(
-        sys.executable, *words, env=environment, stdin=DEVNULL, stdout=PIPE, stderr=PIPE
-    )
+    await _turn.acquire()
+    try:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, *words, env=environment, stdin=DEVNULL, stdout=PIPE, stderr=PIPE
+        )
+    except BaseException:
+        _turn.release()
+        raise
+    waiting = asyncio.create_task(_until_over(child))
+    _waiting.add(waiting)
+    waiting.add_done_callback(_waiting.discard)
+    return child
 
 
-async def _over(child: Process) -> None:
-    await child.wait()
+async def _until_over(child: Process) -> None:
+    try:
+        await child.wait()
+    finally:
+        _turn.release()
 
 
 async def _findings(child: Process, request: Request) -> AsyncGenerator[bytes]:
