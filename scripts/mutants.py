@@ -44,6 +44,7 @@ OF_ANSWERS = (
 )
 OF_ALL = (
     "tests/integration/test_quotas.py",
+    "tests/integration/test_recutting.py",
     "tests/integration/test_jobs.py",
     "tests/contract/test_originals.py",
     "tests/isolation/test_defences.py",

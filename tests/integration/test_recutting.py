@@ -98,6 +98,29 @@ async def test_the_new_version_is_of_the_same_file_and_waits_behind_uploads(
     assert (document.live_version, document.newest_version) == (1, 2)
 
 
+async def test_a_document_of_the_same_name_is_another_tenants_own(
+    database: Database, tenant_id: TenantId, recutting: Recutting
+):
+    other = (await TenantStore(database).create("globex")).id
+    await put(database, tenant_id, "mine is present", PRESENT, "ready")
+    await put(database, other, "mine is present", "1:100:40", "ready")
+    await put(database, tenant_id, "mine failed", "1:100:40", "ready", "failed")
+    await put(database, other, "mine failed", "1:100:40", "ready", "ready", live=2)
+    await put(database, tenant_id, "both", "1:100:40", "ready")
+    await put(database, other, "both", "1:100:40", "ready")
+    found = await recutting.standing(tenant_id)
+    assert (found.left, found.waiting, found.failed) == (1, 0, 1)
+    assert await recutting.queue(tenant_id, 100) == 1
+    found = await recutting.standing(other)
+    assert (found.left, found.waiting, found.failed) == (3, 0, 0)
+    rows = await database.fetch(select(documents).where(documents.c.tenant_id == other))
+    assert {row.id: row.newest_version for row in rows} == {
+        "mine is present": 1,
+        "mine failed": 2,
+        "both": 1,
+    }
+
+
 @pytest.mark.parametrize(("places", "queued"), [(10, 5), (1, 1)])
 async def test_half_of_the_queue_is_left_to_uploads(
     database: Database, tenant_id: TenantId, recutting: Recutting, places: int, queued: int

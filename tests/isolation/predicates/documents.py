@@ -133,12 +133,6 @@ DOCUMENTS = (
         "table.c.tenant_id == tenant_id, ",
     ),
     Mutation(
-        "index: files still in use",
-        "ingestion/index.py",
-        "def _files_since(",
-        "since.c.tenant_id == job.tenant_id,",
-    ),
-    Mutation(
         "recutting: live version's join",
         "ingestion/recutting.py",
         "_CUT_OTHERWISE = (",
