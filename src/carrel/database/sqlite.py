@@ -12,7 +12,6 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 
 from sqlalchemy import (
@@ -61,20 +60,16 @@ class ThreadedTransaction:
         return await _in_thread(function, self._connection)
 
 
-class BriefTransaction:
-    """A transaction whose statements run in the calling thread, but for those of many rows."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class BriefTransaction(ThreadedTransaction):
+    """One whose statements run in the calling thread, but for those of many rows."""
 
     async def execute(
         self, statement: Executable, parameters: Any = None
     ) -> CursorResult[*tuple[Any, ...]]:
-        run = partial(self._connection.execute, statement, parameters)
-        return await _in_thread(run) if isinstance(parameters, list) else run()
-
-    async def run_sync(self, function: Callable[[Connection], _T]) -> _T:
-        return await _in_thread(function, self._connection)
+        has_many_rows = isinstance(parameters, list)
+        if has_many_rows:
+            return await super().execute(statement, parameters)
+        return self._connection.execute(statement, parameters)
 
 
 class Sqlite:
@@ -133,7 +128,7 @@ class Sqlite:
     @contextlib.asynccontextmanager
     async def transaction(
         self, *, writes: bool, brief: bool = False
-    ) -> AsyncGenerator[ThreadedTransaction | BriefTransaction]:
+    ) -> AsyncGenerator[ThreadedTransaction]:
         turn = self._turn if writes else contextlib.nullcontext()
         engine = self._writing if writes else self._reading
         opened: list[Connection] = []
