@@ -1,5 +1,6 @@
 // What the process that answered says of itself, from its Prometheus metrics.
 
+import { seconds } from "../text/format";
 import { send } from "./call";
 
 export interface Sample {
@@ -40,4 +41,10 @@ export function quantile(samples: Sample[], name: string, labels: Record<string,
     if (sum(samples, `${name}_bucket`, { ...labels, le }) >= share * count) return le === "+Inf" ? Infinity : Number(le);
   }
   return null;
+}
+
+/** Within what time *share* of them were, as words: buckets have bounds, not times. */
+export function within(samples: Sample[], name: string, labels: Record<string, string>, share: number): string {
+  const bound = quantile(samples, name, labels, share);
+  return bound === null ? "–" : bound === Infinity ? "> 60 s" : `≤ ${seconds(bound * 1000)}`;
 }

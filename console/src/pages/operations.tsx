@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { type ApiError, call } from "../api/call";
-import { type Sample, metrics, quantile, sum } from "../api/metrics";
+import { type Sample, metrics, sum, within } from "../api/metrics";
 import type { DeadJob, Embedder, Erasure, Failure as FailedRequest, Move, Readiness, Replica } from "../api/schema";
 import { asApiError, useLoad } from "../load";
 import { Button } from "../parts/button";
@@ -190,10 +190,7 @@ const HTTP = "carrel_http_request_seconds";
 function Requests({ samples }: { samples: Sample[] }): JSX.Element {
   const routes = [...new Set(samples.filter((each) => each.name === `${HTTP}_count`).map((each) => each.labels.route!))];
   const api = routes.filter((route) => route.startsWith("/v1") || route.startsWith("/admin"));
-  const within = (route: string, share: number) => {
-    const bound = quantile(samples, HTTP, { route }, share);
-    return bound === null ? "–" : bound === Infinity ? "> 60 s" : `≤ ${seconds(bound * 1000)}`;
-  };
+  const took = (route: string, share: number) => within(samples, HTTP, { route }, share);
   const failed = (route: string) =>
     samples.filter((each) => each.name === "carrel_http_requests_total" && each.labels.route === route && each.labels.status!.startsWith("5")).reduce((total, each) => total + each.value, 0);
   if (!api.length) return <Empty title="No requests yet" />;
@@ -208,9 +205,9 @@ function Requests({ samples }: { samples: Sample[] }): JSX.Element {
           { head: "Route", cell: (route) => <code>{route.split(/(?=\/)/).map((part) => <>{part}<wbr /></>)}</code> },
           { head: "Requests", cell: (route) => number(sum(samples, `${HTTP}_count`, { route })), isNumber: true },
           { head: "Failed", cell: (route) => number(failed(route)), isNumber: true },
-          { head: "Half", cell: (route) => within(route, 0.5), isNumber: true, isExtra: true },
-          { head: "95%", cell: (route) => within(route, 0.95), isNumber: true },
-          { head: "99%", cell: (route) => within(route, 0.99), isNumber: true, isExtra: true },
+          { head: "Half", cell: (route) => took(route, 0.5), isNumber: true, isExtra: true },
+          { head: "95%", cell: (route) => took(route, 0.95), isNumber: true },
+          { head: "99%", cell: (route) => took(route, 0.99), isNumber: true, isExtra: true },
         ]}
       />
     </>

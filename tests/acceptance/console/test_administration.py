@@ -215,6 +215,16 @@ def test_usage_is_drawn_listed_and_saved_with_its_numbers(
     assert [round(float(row[1]), 2) for row in rows[1:]] == [1.5, 3, 6]
 
 
+def test_usage_says_how_long_answers_take(admin: Page, api: Api) -> None:
+    key = api.key_of(api.tenant("Patient"))
+    key.document("handbook", HANDBOOK)
+    key.post("/v1/query", {"question": "How long do refunds take?"})
+    admin.get_by_role("link", name="Usage").click()
+    rows = admin.get_by_role("region", name="Latency").get_by_role("row")
+    for name in ("Search", "First token", "Whole answer"):
+        expect(rows.filter(has_text=name).first).to_contain_text(re.compile("(≤|>) .*s"))
+
+
 def test_a_budget_shows_when_it_is_used_up(admin: Page, server: Server, api: Api) -> None:
     tenant = api.tenant("Spender", budget={"usd": "10", "period": "day"})
     spend(server, [Spent(tenant["id"], 0, 2, 5_500_000)])

@@ -13,6 +13,7 @@ import { Page } from "../../parts/page";
 import { useSession } from "../../session";
 import { day, money, number, percent, short } from "../../text/format";
 import { BudgetOutlook } from "./budget";
+import { Latency } from "./latency";
 import { DAY, days, series, tokensOf, total } from "./sums";
 
 type Group = "none" | "tenant" | "model" | "key";
@@ -73,6 +74,7 @@ export function Usage(): JSX.Element {
       {rows.data && rows.data.length > 0 && <Report rows={rows.data} from={from} to={to} group={choice.group} names={names} />}
       {tenant && <BudgetOutlook key={tenant.id} tenant={tenant} />}
       {tenant && !tenant.budget && <p class="faint">{tenant.name} has no budget.</p>}
+      {isAdmin && !tenant && <Latency />}
     </Page>
   );
 }
