@@ -104,7 +104,7 @@ chaos: $(CONSOLE) ## random faults under questions, for two minutes (ARGS="--min
 	@scripts/install_test_services
 	@exec $(BIN)/python -m bench.chaos.faults $(ARGS)
 
-chaos-ingest: $(READY) ## kill -9 of random processes while 10,000 documents come in (half an hour)
+chaos-ingest: $(READY) ## kill -9 of random processes while 10,000 documents come in (ten minutes)
 	@exec $(BIN)/python -m bench.chaos $(ARGS)
 
 MINUTES ?= 30
