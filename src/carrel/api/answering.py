@@ -53,10 +53,23 @@ async def ask(
         return await pipeline.give_again(question, lookup.entry, stages)
     pipeline.check_room(question, lookup)
     await ticket.admit(pipeline.tokens_at_most(question))
-    first, events = await started(pipeline.answer(question, stages, lookup))
+    first, events = await started(_from_its_sources(pipeline.answer(question, stages, lookup)))
     assert first is not None
     assert isinstance(first.event, Sources)
     return Stream(first.event.answer_id, events)
+
+
+async def _from_its_sources(events: Events) -> Events:
+    """*events* without what is void at their beginning: who has read nothing has nothing to forget.
+
+    The process that made an answer for everyone may be killed before its first word, too.
+    """
+    has_begun = False
+    async with aclosing(events):
+        async for each in events:
+            has_begun = has_begun or isinstance(each.event, Sources)
+            if has_begun:
+                yield each
 
 
 async def started(events: Events) -> tuple[Placed | None, Events]:
