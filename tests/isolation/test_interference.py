@@ -181,7 +181,8 @@ def _ordered(hits: Hits) -> Hits:
 
 
 def _comparable(answer: Any) -> Any:
-    return {name: value for name, value in answer.items() if name not in ("id", "cache")}
+    own = ("id", "cache", "timings_ms")  # of each answer, however often it is written
+    return {name: value for name, value in answer.items() if name not in own}
 
 
 async def _answers(client: Client, question: str) -> str:
