@@ -13,6 +13,7 @@ from carrel.domain.tenant import Limits
 from carrel.limits.handles import Admission, Budget, Reservation
 from carrel.limits.meter import (
     Account,
+    Audit,
     Ceiling,
     Finish,
     Granted,
@@ -383,9 +384,37 @@ async def test_learning_never_lowers_what_was_spent(world: World):
 
 
 async def test_an_audit_does_not_make_an_unknown_account_known(world: World):
-    await world.meter.learn(TENANT, Learnt(DAY_ACCOUNT, DOLLAR, 0, only_known=True))
+    await world.meter.audit(TENANT, Audit(DAY_ACCOUNT, DOLLAR))
     await reserve(world, 1)
     assert world.ledger.asked == 1
+
+
+async def test_an_audit_only_raises_what_was_spent(world: World):
+    await world.gate.finish(None, await reserve(world, DOLLAR), spent_micro_usd=DOLLAR)
+    for sum_, left in ((0, 4 * DOLLAR), (2 * DOLLAR, 3 * DOLLAR), (DOLLAR, 3 * DOLLAR)):
+        await world.meter.audit(TENANT, Audit(DAY_ACCOUNT, sum_))
+        rest = await reserve(world, 9 * DOLLAR, 1)
+        assert rest.amount_micro_usd == left
+        await world.gate.finish(None, rest)
+
+
+async def test_what_an_audit_finds_of_a_request_that_holds_money_counts_once(world: World):
+    """It is in the ledger already, and its end is yet to be told: it was killed, say."""
+    dead = await reserve(world, 3 * DOLLAR)
+    assert await world.meter.holds(TENANT, DAY_ACCOUNT) == {dead.request_id: 3 * DOLLAR}
+    unsettled = [(dead.request_id, 3 * DOLLAR, 2 * DOLLAR)]
+    await world.meter.audit(TENANT, Audit(DAY_ACCOUNT, 2 * DOLLAR, unsettled))
+    await world.gate.finish(None, dead, spent_micro_usd=2 * DOLLAR)
+    assert await world.meter.holds(TENANT, DAY_ACCOUNT) == {}
+    assert (await reserve(world, 9 * DOLLAR, 1)).amount_micro_usd == 3 * DOLLAR
+
+
+async def test_what_was_settled_before_the_audit_is_part_of_it(world: World):
+    ended = await reserve(world, 3 * DOLLAR)
+    await world.gate.finish(None, ended, spent_micro_usd=2 * DOLLAR)
+    unsettled = [(ended.request_id, 3 * DOLLAR, 2 * DOLLAR)]
+    await world.meter.audit(TENANT, Audit(DAY_ACCOUNT, 4 * DOLLAR, unsettled))
+    assert (await reserve(world, 9 * DOLLAR, 1)).amount_micro_usd == DOLLAR
 
 
 async def test_an_unknown_account_holds_nothing_on_the_known_ones(world: World):

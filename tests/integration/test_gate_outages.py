@@ -24,7 +24,7 @@ from carrel.limits.memory import MemoryMeter
 from carrel.limits.meter import Account, Scope
 from carrel.limits.money import OnOutage
 from carrel.limits.period import period_of
-from carrel.limits.redis import RedisMeter, _Keys
+from carrel.limits.redis import LEASE_SECONDS, RedisMeter, _Keys
 from carrel.redis.client import RedisClient
 from carrel.redis.errors import SharedStateDown
 from carrel.redis.replicas import Replicas
@@ -63,6 +63,11 @@ class Replica:
     async def settle(self, reservation: Reservation, spent: int) -> None:
         await self.gate.finish(None, reservation, spent_micro_usd=spent)
 
+    async def audited(self) -> None:
+        """Wait until its audits are done."""
+        while auditing := self.gate._money._books._auditing:
+            await asyncio.gather(*auditing.values())
+
     async def back(self) -> None:
         """Wait until Redis answers again."""
         while True:
@@ -79,14 +84,19 @@ class Stage:
     opened: list[Replica] = field(default_factory=list[Replica])
 
     async def replica(
-        self, *, recovery: float = 0, ledger_delay: float = 1, redis_budget: float = PATIENT
+        self,
+        *,
+        recovery: float = 0,
+        ledger_delay: float = 1,
+        redis_budget: float = PATIENT,
+        lease: float = LEASE_SECONDS,
     ) -> Replica:
         redis = RedisClient(self.proxy.url, budget_seconds=redis_budget, probe_seconds=0.01)
         replicas = Replicas(redis, beat_seconds=PATIENT)
         gate = Gate(
             self.ledger,
             local=MemoryMeter(),
-            shared=RedisMeter(redis, ledger_delay_seconds=ledger_delay),
+            shared=RedisMeter(redis, lease_seconds=lease, ledger_delay_seconds=ledger_delay),
             replicas=replicas,
             recovery_seconds=recovery,
         )
@@ -395,9 +405,20 @@ async def test_a_redis_that_began_from_an_old_copy_is_brought_up_to_date(stage: 
     await replica.redis.call("DEL", "carrel:{replicas}:mark")
     await replica.replicas.beat()
     await replica.settle(await replica.reserve(1), 0)
-    while replica.gate._money._books._auditing:
-        await asyncio.gather(*replica.gate._money._books._auditing.values())
+    await replica.audited()
     assert (await replica.reserve(9 * DOLLAR)).amount_micro_usd == 2 * DOLLAR
+
+
+async def test_who_was_killed_is_not_counted_by_the_audit_and_when_its_hold_ends(stage: Stage):
+    """A replica that starts in a dead one's place finds its spending in the ledger."""
+    dead = await stage.replica(lease=0.1)
+    lost = await dead.reserve(2 * DOLLAR)
+    stage.ledger.spent["tenant:ten_a"] = stage.ledger.requests[lost.request_id] = DOLLAR
+    replica = await stage.replica()
+    await replica.settle(await replica.reserve(1), 0)
+    await replica.audited()
+    all_but_its = await replica.reserve(9 * DOLLAR, least=4 * DOLLAR)
+    assert all_but_its.amount_micro_usd == 4 * DOLLAR
 
 
 async def test_all_keys_of_the_gate_expire_and_a_tenants_share_a_slot(stage: Stage):

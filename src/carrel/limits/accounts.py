@@ -13,6 +13,7 @@ from carrel.domain.ids import RequestId
 from carrel.limits.meter import (
     Account,
     Answer,
+    Audit,
     Ceiling,
     Exhausted,
     Granted,
@@ -117,14 +118,25 @@ class Accounts:
         if money := self._money.get(learnt.account):
             money.spent = max(money.spent, learnt.spent)
             return
-        if learnt.only_known:
-            return
         for _ in range(2):
             if self._money:
                 oldest = next(iter(self._money))
                 if oldest.period.end + KEPT_AFTER_PERIOD < today:
                     del self._money[oldest]
         self._money[learnt.account] = _Money(learnt.spent)
+
+    def audit(self, audit: Audit) -> None:
+        if money := self._money.get(audit.account):
+            unsettled = (
+                spent
+                for request_id, held, spent in audit.unsettled
+                if money.holds.get(request_id, (None,))[0] == held
+            )
+            money.spent = max(money.spent, audit.spent - sum(unsettled))
+
+    def holds(self, account: Account) -> dict[RequestId, int]:
+        money = self._money.get(account)
+        return {each: amount for each, (amount, _) in money.holds.items()} if money else {}
 
     def renew(self, hold: Hold, now_ms: int) -> None:
         for account in hold.accounts:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from carrel.domain.errors import CarrelError, Unavailable
 from carrel.domain.ids import RequestId, TenantId
-from carrel.limits.meter import Account, Learnt, Meter, Unknown
+from carrel.limits.meter import Account, Audit, Learnt, Meter, Unknown
 from carrel.redis.replicas import Replicas
 
 RECOVERY_SECONDS = 3.0
@@ -147,8 +147,12 @@ class Books:
     async def _audit(self, tenant_id: TenantId, account: Account) -> None:
         await asyncio.sleep(AUDIT_AFTER_SECONDS)  # until the ledger has the last second
         try:
+            # In this order: of those that hold money, the sum has at least what was found of each.
+            held = await self._meter.holds(tenant_id, account)
+            found = await self._ledger.spent_by(tenant_id, held.keys())
             spent = await self._ledger.spent_since(tenant_id, account.scope, account.period.start)
-            await self._meter.learn(tenant_id, Learnt(account, spent, 0, only_known=True))
+            unsettled = [(request, held[request], found[request]) for request in found]
+            await self._meter.audit(tenant_id, Audit(account, spent, unsettled))
         except CarrelError:
             self._audited.pop(account, None)  # the next reservation asks again
 

@@ -14,6 +14,7 @@ from carrel.limits.buckets import Buckets
 from carrel.limits.meter import (
     Account,
     Answer,
+    Audit,
     Ceiling,
     Finish,
     Granted,
@@ -81,6 +82,12 @@ class MemoryMeter:
 
     async def learn(self, tenant_id: TenantId, learnt: Learnt) -> None:
         self._accounts.learn(learnt, datetime.now(UTC))
+
+    async def audit(self, tenant_id: TenantId, audit: Audit) -> None:
+        self._accounts.audit(audit)
+
+    async def holds(self, tenant_id: TenantId, account: Account) -> dict[RequestId, int]:
+        return self._accounts.holds(account)
 
     async def silent(self, tenant_id: TenantId, account: Account) -> dict[RequestId, int]:
         return self._accounts.silent(account, self._now())

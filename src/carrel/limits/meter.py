@@ -97,15 +97,24 @@ Answer = Granted | Exhausted | Unknown | Silent
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """At least *spent* was spent on *account*, says a ledger asked at *asked_at_ms*.
-
-    *only_known*: an account that the meter does not know is to remain so.
-    """
+    """At least *spent* was spent on *account*, says a ledger asked at *asked_at_ms*."""
 
     account: Account
     spent: int
     asked_at_ms: int
-    only_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """At least *spent* was spent on *account*, if the meter knows it.
+
+    *unsettled* are requests, given as (request, held, spent), that are part of it and held
+    money when they were looked up: those that still do will be counted when they end.
+    """
+
+    account: Account
+    spent: int
+    unsettled: Sequence[tuple[RequestId, int, int]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +178,15 @@ class Meter(Protocol):
         ...
 
     async def learn(self, tenant_id: TenantId, learnt: Learnt) -> None:
-        """Take note of what a ledger says."""
+        """Take note of what a ledger says of an account that was not known."""
+        ...
+
+    async def audit(self, tenant_id: TenantId, audit: Audit) -> None:
+        """Raise an account that is known to what a ledger says, if that is more."""
+        ...
+
+    async def holds(self, tenant_id: TenantId, account: Account) -> dict[RequestId, int]:
+        """What is held on *account*: micro-dollars by request."""
         ...
 
     async def silent(self, tenant_id: TenantId, account: Account) -> dict[RequestId, int]:

@@ -12,6 +12,7 @@ from carrel.domain.ids import RequestId, TenantId
 from carrel.limits.meter import (
     Account,
     Answer,
+    Audit,
     Ceiling,
     Exhausted,
     Finish,
@@ -35,9 +36,9 @@ LEDGER_DELAY_SECONDS = 1.0
 KEPT_AFTER_PERIOD_MS = 3_600_000
 RENEWALS_AT_ONCE = 100
 
-_ADMIT, _RESERVE, _LEARN, _SILENT, _REAP, _RENEW, _FINISH = (
+_ADMIT, _RESERVE, _LEARN, _AUDIT, _SILENT, _REAP, _RENEW, _FINISH = (
     read_script("carrel.limits", "prelude", name)
-    for name in ("admit", "reserve", "learn", "silent", "reap", "renew", "finish")
+    for name in ("admit", "reserve", "learn", "audit", "silent", "reap", "renew", "finish")
 )
 
 
@@ -117,21 +118,29 @@ class RedisMeter:
         await self._client.run(
             _LEARN,
             _Keys(tenant_id).account(learnt.account),
-            [self._ahead_ms(), learnt.spent, *timing, int(learnt.only_known)],
+            [self._ahead_ms(), learnt.spent, *timing],
         )
+
+    async def audit(self, tenant_id: TenantId, audit: Audit) -> None:
+        arguments: list[str | int] = [self._ahead_ms(), audit.spent]
+        for request_id, held, spent in audit.unsettled:
+            arguments += [_member(request_id, held), spent]
+        await self._client.run(_AUDIT, _Keys(tenant_id).account(audit.account)[:2], arguments)
+
+    async def holds(self, tenant_id: TenantId, account: Account) -> dict[RequestId, int]:
+        _, holds, _ = _Keys(tenant_id).account(account)
+        return _amounts(await self._client.call("ZRANGE", holds, 0, -1))
 
     async def silent(self, tenant_id: TenantId, account: Account) -> dict[RequestId, int]:
         _, holds, _ = _Keys(tenant_id).account(account)
-        members: list[bytes] = await self._client.run(_SILENT, [holds], [self._ahead_ms()])
-        parted = (member.decode().partition(":") for member in members)
-        return {RequestId(request): int(amount) for amount, _, request in parted}
+        return _amounts(await self._client.run(_SILENT, [holds], [self._ahead_ms()]))
 
     async def reap(
         self, tenant_id: TenantId, account: Account, dead: Sequence[tuple[RequestId, int, int]]
     ) -> None:
         arguments: list[str | int] = [self._ahead_ms()]
         for request_id, held, spent in dead:
-            arguments += [f"{held}:{request_id}", request_id, spent]
+            arguments += [_member(request_id, held), request_id, spent]
         await self._client.run(_REAP, _Keys(tenant_id).account(account)[:2], arguments)
 
     async def renew(self, leases: Sequence[Lease], holds: Sequence[Hold]) -> None:
@@ -196,6 +205,16 @@ class _Keys:
         start, end = account.period.start.date(), account.period.end.date()
         name = f"{self._prefix}budget:{account.scope}:{start}:{end}"
         return [name, f"{name}:holds", f"{name}:late"]
+
+
+def _member(request_id: RequestId, held: int) -> str:
+    """A hold's name, as in prelude.lua."""
+    return f"{held}:{request_id}"
+
+
+def _amounts(members: Sequence[bytes]) -> dict[RequestId, int]:
+    parted = (member.decode().partition(":") for member in members)
+    return {RequestId(request): int(amount) for amount, _, request in parted}
 
 
 def _wire(limit: int | None) -> int:

@@ -1,12 +1,9 @@
 -- Takes note of what the ledger says was spent on an account: at least that much was.
 -- KEYS: the account, its holds, what was spent while the account was not known.
--- ARGV[2..6]: the ledger's sum, when it was asked (ms), its delay (ms), how long the
---   account is kept (ms), and 1 if only an account that is known is to be corrected.
+-- ARGV[2..5]: the ledger's sum, when it was asked (ms), its delay (ms), how long the
+--   account is kept (ms).
 local account, holds, late = KEYS[1], KEYS[2], KEYS[3]
 local sum, asked, delay = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-
-local spent = redis.call('HGET', account, 'spent')
-if not spent and ARGV[6] == '1' then return 0 end
 
 local held = 0
 for _, member in ipairs(redis.call('ZRANGE', holds, 0, -1)) do
@@ -14,6 +11,7 @@ for _, member in ipairs(redis.call('ZRANGE', holds, 0, -1)) do
 end
 redis.call('HSET', account, 'held', held)
 
+local spent = redis.call('HGET', account, 'spent')
 if spent then
   if tonumber(spent) < sum then redis.call('HSET', account, 'spent', sum) end
   return 1
