@@ -2,7 +2,10 @@
 
 import codecs
 
+from carrel.ingestion.parse.caps import Caps
 from carrel.ingestion.parse.failure import ParseFailed
+from carrel.ingestion.parse.library import run
+from carrel.ingestion.parse.media_types import TEXT
 
 # UTF-32 before UTF-16, whose mark its own begins with.
 _MARKS = (
@@ -40,9 +43,7 @@ def decode(data: bytes) -> str:
 
 
 def _by_statistics(data: bytes) -> str:
-    from carrel.ingestion.parse.office import legacy_text
-
-    return legacy_text(data)
+    return run(data, TEXT, Caps(), output="plain").content
 
 
 def _lines(text: str) -> str:

@@ -12,10 +12,8 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Collection
 from pathlib import Path
 
-FULL_SCAN_KILOBYTES = 10_000  # 10,000 points of 256 dimensions: below, comparing all is as fast
 DEAD_COUNT = "carrel.dead"  # the shard's note of deleted points, which the copy is rid of
 OWN, SHARED = "own", "shared"
 
@@ -33,7 +31,12 @@ def main() -> None:
 
     from qdrant_edge import EdgeShard
 
-    from carrel.vectors.edge.layout import ShardLayout, shard_config, tenant_sizes
+    from carrel.vectors.edge.layout import (
+        ShardLayout,
+        clear_threshold,
+        shard_config,
+        tenant_sizes,
+    )
 
     shard = EdgeShard.load(str(target))
     threshold = clear_threshold(tenant_sizes(shard), dimensions)
@@ -44,19 +47,6 @@ def main() -> None:
     shard.close()
     (target / DEAD_COUNT).unlink(missing_ok=True)
     os.sync()
-
-
-def clear_threshold(sizes: Collection[int], dimensions: int) -> int:
-    """`full_scan_threshold` in kilobytes, such that no tenant is exactly as large.
-
-    To one that is, the library gives no graph of its own but searches it as if it had
-    (recall@10 of 0.5 for 10,000 chunks of 256 dimensions; bench/tenancy found it).
-    """
-    taken = {size * dimensions * 4 for size in sizes}
-    threshold = FULL_SCAN_KILOBYTES
-    while threshold * 1024 in taken:
-        threshold -= 1
-    return threshold
 
 
 def _die_with(parent: int) -> None:

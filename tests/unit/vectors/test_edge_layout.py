@@ -1,4 +1,4 @@
-from carrel.vectors.edge.optimise import FULL_SCAN_KILOBYTES, clear_threshold
+from carrel.vectors.edge.layout import FULL_SCAN_KILOBYTES, clear_threshold
 
 
 def test_no_tenant_is_as_large_as_the_threshold():
