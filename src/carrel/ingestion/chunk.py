@@ -64,25 +64,28 @@ def _spans(text: str, section: Section, tokens: int, overlap: int) -> Iterator[t
         ):
             if not piece.strip():  # the splitter's idea of a blank is narrower
                 continue
-            for begins, ends in _fitting(text, window + offset, len(piece), room):
+            place = window + offset
+            for begins, ends in _fitting(text, place, len(piece), room, _counter(tokens)):
                 yield (min(start, begins), ends)
                 start = len(text)
 
 
-def _fitting(text: str, start: int, length: int, tokens: int) -> Iterator[tuple[int, int]]:
-    """A piece as (start, end), or, in the rare case that it has more than *tokens*, its parts.
+def _fitting(
+    text: str, start: int, length: int, room: int, count: TokenCounter
+) -> Iterator[tuple[int, int]]:
+    """A piece as (start, end), or, in the rare case that it has more than *room* tokens, its parts.
 
     The splitter leaves whole what has no more bytes than that. A character that the tokenizer
     does not know is a token for each byte, and the beginning of a text is one, too.
     """
     piece = text[start : start + length]
-    if len(piece.encode()) > tokens or _counter(tokens)(piece) <= tokens or length == 1:
+    if len(piece.encode()) > room or count(piece) <= room or length == 1:
         yield start, start + length
         return
     line = piece.rfind("\n", 0, length - 1) + 1
     half = line if piece[:line].strip() and piece[line:].strip() else length // 2
-    yield from _fitting(text, start, half, tokens)
-    yield from _fitting(text, start + half, length - half, tokens)
+    yield from _fitting(text, start, half, room, count)
+    yield from _fitting(text, start + half, length - half, room, count)
 
 
 def _windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from carrel.domain.document import ParsedDocument
+from carrel.ingestion import token_count
 from carrel.ingestion.chunk import chunk
 from carrel.ingestion.token_count import tokenizer_file
 
@@ -159,3 +160,18 @@ def test_text_without_any_break_is_still_cut():
     chunks = chunk(ParsedDocument("x" * 40_000))
     assert chunks[-1].end == 40_000
     assert all(len(tokenizer().encode(c.text).ids) <= 200 for c in chunks)
+
+
+def test_the_tokenizer_is_read_once_whatever_room_headings_leave(monkeypatch: pytest.MonkeyPatch):
+    """To read it takes 70 ms, which is a hundred times what a document takes to be cut."""
+    read: list[str] = []
+
+    def counted() -> Tokenizer:
+        read.append("once more")
+        return original()
+
+    original = token_count._tokenizer
+    monkeypatch.setattr(token_count, "_tokenizer", counted)
+    sections = "\n\n".join(f"# {'Travel ' * n}\n\n{SENTENCE}" for n in range(1, 12))
+    assert len(chunk(ParsedDocument(sections), tokens=123)) == 11
+    assert len(read) == 1
