@@ -16,10 +16,10 @@ from bench.retrieval.datasets import Span
 from carrel.domain.document import Chunk, ParsedDocument, Passage
 from carrel.domain.ids import DocumentId, TenantId
 from carrel.embedding.chunk_text import embedded_text
-from carrel.embedding.embedder import Embedder
+from carrel.embedding.embedder import DEFAULT_DIMENSIONS, Embedder
 from carrel.embedding.keywords import Keywords, document_language
 from carrel.embedding.sparse import Bm25Encoder
-from carrel.embedding.static import DIMENSIONS, StaticEmbedder
+from carrel.embedding.static import StaticEmbedder
 from carrel.ingestion.chunk import chunk
 from carrel.retrieval.fusion import FusedHit, fuse, fusion_for
 from carrel.vectors.edge.process import EngineProcess
@@ -71,7 +71,7 @@ def as_embedded(piece: Chunk) -> str:
 
 
 @asynccontextmanager
-async def vector_store(dimensions: int = DIMENSIONS) -> AsyncIterator[EdgeVectorStore]:
+async def vector_store(dimensions: int = DEFAULT_DIMENSIONS) -> AsyncIterator[EdgeVectorStore]:
     """An engine on an empty folder, gone at the end."""
     with tempfile.TemporaryDirectory(prefix="carrel-bench-") as name:
         folder = Path(name)

@@ -34,7 +34,7 @@ from carrel.ingestion.upload import Uploads
 from carrel.jobs.dead import DeadJobs
 from carrel.jobs.waiting import watch_jobs
 from carrel.limits.gate import Gate
-from carrel.models import name_of, open_reranking
+from carrel.models import open_reranking
 from carrel.placement.moves import MoveStore
 from carrel.redis.roster import Roster
 from carrel.resources.answers import (
@@ -60,6 +60,7 @@ from carrel.retrieval.reading import Reader
 from carrel.retrieval.rerank import Reranking
 from carrel.retrieval.search import Retriever
 from carrel.settings import Settings
+from carrel.spaces import name_of
 from carrel.telemetry.loop import watch_loop
 from carrel.tenancy.audit import OPERATOR, Actor, AuditLog
 from carrel.tenancy.authenticate import Authenticator

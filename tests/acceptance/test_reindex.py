@@ -13,8 +13,8 @@ from tests.acceptance.server import ADMIN_KEY, Client, Server, free_port, runnin
 from tests.acceptance.test_crashes import WORKER, wait_until
 from tests.acceptance.test_tiers import DOCUMENTS, Tenant, loaded, made
 
-from carrel.embedding.embedder import DEFAULT_IDENTITY
-from carrel.embedding.static import DIMENSIONS, StaticEmbedder
+from carrel.embedding.embedder import DEFAULT_DIMENSIONS, DEFAULT_IDENTITY
+from carrel.embedding.static import StaticEmbedder
 
 
 @pytest.fixture
@@ -28,11 +28,11 @@ def set_up_by_http(upstream: ModelServer) -> dict[str, str]:
         "CARREL_EMBEDDER__KIND": "http",
         "CARREL_EMBEDDER__BASE_URL": upstream.base_url,
         "CARREL_EMBEDDER__MODEL": "wordllama",
-        "CARREL_EMBEDDER__DIMENSIONS": str(DIMENSIONS),
+        "CARREL_EMBEDDER__DIMENSIONS": str(DEFAULT_DIMENSIONS),
     }
 
 
-IDENTITY = f"http:wordllama:{DIMENSIONS}"
+IDENTITY = f"http:wordllama:{DEFAULT_DIMENSIONS}"
 PREVIOUS = {"CARREL_PREVIOUS_EMBEDDER__KIND": "static"}
 
 

@@ -15,9 +15,9 @@ from tests.contract.sample_points import A, at_angle, point
 from carrel.cli import doctor
 from carrel.domain.errors import Unavailable
 from carrel.domain.ids import TenantId
-from carrel.models import spaces
 from carrel.resources.vectors import open_dedicated
 from carrel.settings import Settings, load_settings
+from carrel.spaces import spaces
 from carrel.vectors.store import Point
 
 ADDRESS = "127.0.0.1"

@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from hiredis import ReplyError
 from msgspec import structs
-from redis.exceptions import ResponseError
 from tests import services
 from tests.faults.proxy import Proxy
 
@@ -77,9 +77,9 @@ async def test_a_redis_that_forgot_a_script_is_taught_again(redis_url: str):
 async def test_our_own_mistakes_are_no_outage(redis_url: str):
     async with connected(redis_url) as redis:
         for _ in range(10):
-            with pytest.raises(ResponseError):
+            with pytest.raises(ReplyError):
                 await redis.call("NO-SUCH-COMMAND")
-        with pytest.raises(ResponseError):
+        with pytest.raises(ReplyError):
             await redis.run(Script(b"return redis.call('INCR', 'a', 'b')"), [], [])
         assert not redis.is_down
 

@@ -28,12 +28,12 @@ from carrel.domain.ids import KeyId, TenantId
 from carrel.domain.key import Scope
 from carrel.domain.tenant import Isolation
 from carrel.jobs.worker import Worker
-from carrel.models import spaces
 from carrel.placement.homes import Homes, Index
 from carrel.placement.moves import ENDED, Move
-from carrel.resources.vectors import check_vectors, engine_folder, open_dedicated
+from carrel.resources.vectors import check_vectors, open_dedicated
 from carrel.services import Services, open_services
 from carrel.settings import Settings
+from carrel.spaces import engine_folder, spaces
 from carrel.vectors.edge.process import EngineProcess
 from carrel.working import open_worker
 

@@ -12,14 +12,14 @@ from tests.isolation.canary import question_about, text_about
 from tests.isolation.stack import Api, Tenant, new_tenant, opened
 
 from carrel.domain.ids import DocumentId, TenantId
-from carrel.embedding.embedder import DEFAULT_IDENTITY
-from carrel.embedding.static import DIMENSIONS, StaticEmbedder, embed
+from carrel.embedding.embedder import DEFAULT_DIMENSIONS, DEFAULT_IDENTITY
+from carrel.embedding.static import StaticEmbedder, embed
 from carrel.placement.embedders import adopt, mismatch, tenants_by_embedder
 from carrel.placement.homes import Home
 from carrel.vectors.edge.store import EdgeVectorStore
 
 QUESTION = question_about("refunds")
-IDENTITY = f"http:wordllama:{DIMENSIONS}"
+IDENTITY = f"http:wordllama:{DEFAULT_DIMENSIONS}"
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ async def changed(tmp_path: Path, upstream: ModelServer) -> AsyncIterator[tuple[
         "CARREL_EMBEDDER__KIND": "http",
         "CARREL_EMBEDDER__BASE_URL": upstream.base_url,
         "CARREL_EMBEDDER__MODEL": "wordllama",
-        "CARREL_EMBEDDER__DIMENSIONS": str(DIMENSIONS),
+        "CARREL_EMBEDDER__DIMENSIONS": str(DEFAULT_DIMENSIONS),
         "CARREL_PREVIOUS_EMBEDDER__KIND": "static",
     }
     async with opened(tmp_path / "data", EMBEDDED, environment=environment) as after:

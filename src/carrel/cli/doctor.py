@@ -135,8 +135,8 @@ async def _redis(settings: "Settings") -> Finding:
 
 async def _vectors(settings: "Settings") -> Finding:
     from carrel.domain.errors import CarrelError
-    from carrel.models import spaces
     from carrel.resources.vectors import open_vectors
+    from carrel.spaces import spaces
 
     if settings.qdrant_url is not None:
         return await _qdrant(settings, None, settings.qdrant_url, "check CARREL_QDRANT_URL")

@@ -11,7 +11,8 @@ from carrel.domain.errors import CarrelError
 from carrel.domain.vector import DenseVector
 
 # Of the embedder that is there without settings; see `static`.
-DEFAULT_IDENTITY = "static:wordllama-l2-supercat:256"
+DEFAULT_DIMENSIONS = 256
+DEFAULT_IDENTITY = f"static:wordllama-l2-supercat:{DEFAULT_DIMENSIONS}"
 
 
 class EmbedderMisconfigured(CarrelError):

@@ -8,6 +8,7 @@ and the weights stay mapped as 16-bit floats, so processes share one copy.
 import asyncio
 import importlib.util
 import json
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
@@ -17,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carrel.domain.vector import DenseVector
-from carrel.embedding.embedder import DEFAULT_IDENTITY, Meter
+from carrel.embedding.embedder import DEFAULT_DIMENSIONS, DEFAULT_IDENTITY, Meter
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-DIMENSIONS = 256
 # A text of this length takes 0.4 ms: less than handing it to a thread is worth.
 _INLINE_CHARACTERS = 1_000
+_reading = threading.Lock()
 
 
 class StaticEmbedder:
@@ -39,7 +40,7 @@ class StaticEmbedder:
 
     @property
     def dimensions(self) -> int:
-        return DIMENSIONS
+        return DEFAULT_DIMENSIONS
 
     @property
     def priced_as(self) -> str | None:
@@ -76,7 +77,7 @@ def embed(text: str) -> DenseVector:
     It may be called from any thread.
     """
     if not (text.strip() and (ids := _token_ids(text))):
-        return np.zeros(DIMENSIONS, np.float32)
+        return np.zeros(DEFAULT_DIMENSIONS, np.float32)
     mean = weights()[ids].mean(axis=0, dtype=np.float32)
     return cast("DenseVector", mean / max(float(np.linalg.norm(mean)), 1e-12))
 
@@ -97,9 +98,14 @@ def count_tokens(text: str) -> int:
     return len(_token_ids(text))
 
 
-@cache
 def tokenizer() -> "Tokenizer":
     """WordLlama's tokenizer, which neither pads nor truncates."""
+    with _reading:  # of several threads that need it first, one reads it: it takes 16 MiB
+        return _read_tokenizer()
+
+
+@cache
+def _read_tokenizer() -> "Tokenizer":
     from tokenizers import Tokenizer
 
     loaded = Tokenizer.from_file(str(_wheel() / "tokenizers/l2_supercat_tokenizer_config.json"))

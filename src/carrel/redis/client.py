@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redis.exceptions import RedisError, ResponseError
+from hiredis import ReplyError
 
 from carrel.redis.breaker import Breaker
 from carrel.redis.errors import SharedStateDown
@@ -78,7 +78,7 @@ class RedisClient:
         replies = await self._exchange(commands)
         for i, reply in enumerate(replies):
             # A Redis that was restarted: teach it.
-            if isinstance(reply, ResponseError) and str(reply).startswith("NOSCRIPT"):
+            if isinstance(reply, ReplyError) and str(reply).startswith("NOSCRIPT"):
                 each = runs[i]
                 replies[i] = await self.call("EVAL", each.script.source, *_rest(each))
         return [_checked(reply) for reply in replies]
@@ -99,10 +99,10 @@ class RedisClient:
             self.round_trips += 1
             sent = True
             replies = await link.ask(packed(commands), len(commands))
-        except (RedisError, OSError) as error:
+        except OSError as error:
             raise SharedStateDown(str(error), sent=sent) from error
         for reply in replies:
-            if isinstance(reply, ResponseError) and not _is_ours(reply):
+            if isinstance(reply, ReplyError) and not _is_ours(reply):
                 self._breaker.failed(str(reply))  # loading, out of memory, can't write
                 raise SharedStateDown(str(reply), sent=False) from reply
         self._breaker.succeeded()
@@ -117,11 +117,11 @@ def _rest(run: Run) -> tuple[Argument, ...]:
 
 
 def _checked(reply: Reply) -> Reply:
-    if isinstance(reply, ResponseError):
+    if isinstance(reply, ReplyError):
         raise reply
     return reply
 
 
-def _is_ours(error: ResponseError) -> bool:
+def _is_ours(error: ReplyError) -> bool:
     """Whether the command was wrong, which is a bug of ours and no outage."""
     return str(error).startswith(_OUR_MISTAKES)

@@ -10,11 +10,12 @@ Commands that are given within one turn of the event loop are sent together.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import hiredis
-from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import ResponseError
+
+if TYPE_CHECKING:
+    from redis.asyncio.connection import AbstractConnection
 
 LATE_SECONDS = 0.01
 MAX_UNDER_WAY = 10_000
@@ -30,13 +31,13 @@ class Link(asyncio.Protocol):
     """
 
     def __init__(
-        self, opened: AbstractConnection, budget_seconds: float, failed: Callable[[str], object]
+        self, opened: "AbstractConnection", budget_seconds: float, failed: Callable[[str], object]
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._opened = cast(Any, opened)
         self._budget = budget_seconds
         self._failed = failed
-        self._reader = hiredis.Reader(replyError=ResponseError)
+        self._reader = hiredis.Reader()
         self._waiting: deque[_Asked] = deque()
         self._unsent: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None

@@ -4,17 +4,16 @@ import asyncio
 import contextlib
 import logging
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carrel.database.engine import Database
 from carrel.domain.errors import Unavailable
 from carrel.embedding.embedder import EmbedderMisconfigured
-from carrel.models import Space, spaces
 from carrel.placement.embedders import adopt, mismatch, tenants_by_embedder
 from carrel.placement.homes import Homes, Index
 from carrel.resources.stores import open_database
 from carrel.settings import Settings
+from carrel.spaces import Space, engine_folder, spaces
 from carrel.vectors.edge.store import EdgeVectorStore
 from carrel.vectors.store import VectorStore
 
@@ -24,11 +23,6 @@ if TYPE_CHECKING:  # what takes long to import, only its users should pay for
 
 
 log = logging.getLogger(__name__)
-
-
-def engine_folder(settings: Settings, space: Space) -> Path:
-    """Where the embedded vector engine keeps the vectors of *space*."""
-    return settings.data_dir / f"vectors{space.suffix}"
 
 
 async def open_vectors(

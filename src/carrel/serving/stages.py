@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from carrel.models import spaces
-from carrel.resources.vectors import engine_folder
 from carrel.serving.balance import new_table
 from carrel.serving.child import ChildSpec
 from carrel.settings import Settings
+from carrel.spaces import engine_folder, spaces
 
 # What an API process needs besides the time that its requests have: to say the last words to
 # slow readers, and to close what it has open.

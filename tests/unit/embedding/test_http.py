@@ -9,9 +9,9 @@ from bench.simulator.models import ModelServer, serving
 from prometheus_client import REGISTRY
 
 from carrel.domain.errors import InvalidRequest, Unavailable
-from carrel.embedding.embedder import Meter
+from carrel.embedding.embedder import DEFAULT_DIMENSIONS, Meter
 from carrel.embedding.http import Batches, HttpEmbedder
-from carrel.embedding.static import DIMENSIONS, StaticEmbedder, embed
+from carrel.embedding.static import StaticEmbedder, embed
 from carrel.remote import breaker, retrying
 from carrel.telemetry import trace
 
@@ -28,7 +28,11 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def embedder_for(server: ModelServer, **changes: Any) -> HttpEmbedder:
-    given: dict[str, Any] = {"api_key": None, "model": "wordllama", "dimensions": DIMENSIONS}
+    given: dict[str, Any] = {
+        "api_key": None,
+        "model": "wordllama",
+        "dimensions": DEFAULT_DIMENSIONS,
+    }
     return HttpEmbedder(base_url=server.base_url, **given | changes)
 
 
@@ -100,7 +104,7 @@ async def test_prefixes_are_put_before_questions_and_documents(server: ModelServ
 
 async def test_a_documents_prefix_is_part_of_the_identity(server: ModelServer) -> None:
     plain, prefixed = embedder_for(server), embedder_for(server, document_prefix="passage: ")
-    assert plain.identity == f"http:wordllama:{DIMENSIONS}"
+    assert plain.identity == f"http:wordllama:{DEFAULT_DIMENSIONS}"
     assert prefixed.identity != plain.identity
 
 
@@ -223,7 +227,7 @@ async def test_a_request_is_a_part_of_the_trace_named_by_the_conventions(
         "gen_ai.operation.name": "embeddings",
         "gen_ai.provider.name": "openai_compatible",
         "gen_ai.request.model": "wordllama",
-        "gen_ai.embeddings.dimension.count": DIMENSIONS,
+        "gen_ai.embeddings.dimension.count": DEFAULT_DIMENSIONS,
     }
     assert server.headers[0]["traceparent"] == span.traceparent
 

@@ -70,7 +70,7 @@ def test_the_identity_names_kind_model_and_dimensions() -> None:
 async def test_loading_the_weights_does_not_block_the_event_loop() -> None:
     from carrel.embedding import static
 
-    static.tokenizer.cache_clear()
+    static._read_tokenizer.cache_clear()
     static.weights.cache_clear()
     await StaticEmbedder().embed_query("first")
 

@@ -29,6 +29,7 @@ _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "LD_LIBRARY_PATH",
 # with one for each core of a large machine, the cap would be spent before any work.
 _FRUGAL = {
     "MALLOC_ARENA_MAX": "2",
+    "MALLOC_TRIM_THRESHOLD_": "131072",  # what a large document took is given back at once
     "TOKIO_WORKER_THREADS": "1",
     "RAYON_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
