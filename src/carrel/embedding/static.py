@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # A text of this length takes 0.4 ms: less than handing it to a thread is worth.
 _INLINE_CHARACTERS = 1_000
+# The sign, and the ten places of the fraction and five of the exponent that half precision has.
+_SINGLE_PRECISION_FIELDS = np.int32(-0x70002000)
 _reading = threading.Lock()
 
 
@@ -78,7 +80,7 @@ def embed(text: str) -> DenseVector:
     """
     if not (text.strip() and (ids := _token_ids(text))):
         return np.zeros(DEFAULT_DIMENSIONS, np.float32)
-    mean = weights()[ids].mean(axis=0, dtype=np.float32)
+    mean = _rows(ids).mean(axis=0)
     return cast("DenseVector", mean / max(float(np.linalg.norm(mean)), 1e-12))
 
 
@@ -90,7 +92,7 @@ def importance(word: str) -> float:
     those of words that say little came out short: a prior that no corpus distorts.
     """
     ids = _token_ids(word)
-    return float(np.linalg.norm(weights()[ids].sum(axis=0, dtype=np.float32))) if ids else 0.0
+    return float(np.linalg.norm(_rows(ids).sum(axis=0))) if ids else 0.0
 
 
 def count_tokens(text: str) -> int:
@@ -137,9 +139,25 @@ def weights() -> NDArray[np.float16]:
     )
 
 
+def _rows(ids: list[int]) -> NDArray[np.float32]:
+    """The weights of the tokens *ids*, in single precision.
+
+    numpy widens half precision one number at a time. Here sign, exponent and fraction are moved
+    to where single precision (IEEE 754) has them, which leaves every number 2^112 times too small:
+    the biases of the exponents are 15 and 127. Infinities would be lost, but there are none.
+    """
+    bits = weights().take(ids, axis=0).view(np.int16).astype(np.int32)
+    bits <<= 13  # the sign was extended: its last copy ends in the first place
+    bits &= _SINGLE_PRECISION_FIELDS
+    rows = bits.view(np.float32)
+    rows *= np.float32(2.0**112)
+    return rows
+
+
 def _token_ids(text: str) -> list[int]:
-    encode = cast("Callable[..., Any]", tokenizer().encode)
-    return encode(text, add_special_tokens=False).ids
+    # Which leaves out where each token stands in the text, and so a quarter of the time.
+    encode = cast("Callable[..., Any]", tokenizer().encode_batch_fast)
+    return encode([text], add_special_tokens=False)[0].ids
 
 
 def _wheel() -> Path:

@@ -12,8 +12,13 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 
-# Memory that nobody would use: allocator arenas and algebra buffers for each thread.
-SPARING = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
+# What nobody would use: allocator arenas and algebra buffers for each thread, and a thread for
+# each core, to tokenize texts that come one by one.
+SPARING = {
+    "MALLOC_ARENA_MAX": "2",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
 
 
 class Process:

@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 
+from carrel.embedding import static
 from carrel.embedding.static import StaticEmbedder, embed
 
 TEXTS = ["A refund takes 30 days.", "Die Rückerstattung dauert 30 Tage.", "払い戻し", "a" * 3_000]
@@ -37,6 +38,12 @@ async def test_vectors_have_length_one_and_the_stated_shape() -> None:
     assert float(np.linalg.norm(vector)) == pytest.approx(1, abs=1e-6)
 
 
+def test_weights_are_widened_as_numpy_does() -> None:
+    weights = static.weights()
+    widened = static._rows(list(range(len(weights))))
+    np.testing.assert_array_equal(widened, weights.astype(np.float32))
+
+
 def test_an_empty_text_has_a_vector_of_zeros() -> None:
     assert not embed("").any()
 
@@ -68,8 +75,6 @@ def test_the_identity_names_kind_model_and_dimensions() -> None:
 
 @pytest.mark.usefixtures("unblocked_loop")
 async def test_loading_the_weights_does_not_block_the_event_loop() -> None:
-    from carrel.embedding import static
-
     static._read_tokenizer.cache_clear()
     static.weights.cache_clear()
     await StaticEmbedder().embed_query("first")
