@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 from collections import Counter
@@ -210,6 +211,29 @@ async def test_a_second_signal_ends_the_grace(
             while await readiness(server) != 503:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.02)
         server.process.send_signal(signal.SIGINT)
+        for _, task in streams:
+            reading = await task
+            assert not reading.broken
+            assert '"code":"unavailable"' in reading.raw.decode()
+        assert await asyncio.to_thread(server.process.wait, 30) == 0
+
+
+async def test_two_signals_that_come_at_once_are_two(
+    starts: Starts, session: aiohttp.ClientSession, upstream: Simulator
+):
+    """A process that had no time to see the first one is told to hurry all the same."""
+    upstream.behaviour = Behaviour(ttft_ms=10, tokens_per_second=2, tokens=2_000)
+    with starts(1, GRACE_SECONDS="600", NOTICE_SECONDS="600") as server:
+        streams = begin(await tenant_of(server, session), 2)
+        for reading, _ in streams:
+            await reading.begun.wait()
+        assert server.process
+        (api,) = server.apis()
+        os.kill(api, signal.SIGSTOP)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            server.process.send_signal(number)
+            await asyncio.sleep(0.5)  # the supervisor passes it on
+        os.kill(api, signal.SIGCONT)
         for _, task in streams:
             reading = await task
             assert not reading.broken

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from obstore.exceptions import GenericError
 from tests.services import Service
 
-from carrel.domain.errors import InvalidRequest, TooLarge, Unavailable
+from carrel.domain.errors import InvalidRequest, StorageFull, TooLarge, Unavailable
 from carrel.domain.ids import TenantId
+from carrel.ingestion.originals import bucket as buckets
 from carrel.ingestion.originals.bucket import Bucket, BucketOriginals
 from carrel.ingestion.originals.folder import FolderOriginals
 from carrel.ingestion.originals.store import OriginalMissing, Originals
@@ -129,6 +131,22 @@ async def test_a_storage_that_does_not_answer_is_unavailable_and_says_nothing_of
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(Unavailable):
         await originals.remove_all(ACME)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ("507 Insufficient Storage", StorageFull),
+        ("503 Busy: <Error><Code>XMinioStorageFull</Code></Error>", StorageFull),
+        ("503 Busy", Unavailable),
+    ],
+)
+def test_a_full_bucket_is_told_by_its_answer_and_not_by_its_address(
+    answer: str, kind: type[Exception]
+):
+    said = f"Error performing PUT http://127.0.0.1:50741/b/StorageFull - status code: {answer}"
+    with pytest.raises(kind), buckets._translated():
+        raise GenericError(said)
 
 
 async def test_a_bucket_that_is_not_there_is_unavailable(storage_service: Service, tmp_path: Path):

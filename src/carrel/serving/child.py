@@ -115,9 +115,9 @@ class Child:
         await asyncio.gather(*self._watching)
 
     def hurry(self) -> None:
-        """Remind those that are stopping."""
+        """Have those that are stopping stop now."""
         for process in self._alive.values():
-            process.tell(signal.SIGTERM)
+            process.tell(signal.SIGINT)
 
     def kill(self) -> None:
         for process in self._alive.values():

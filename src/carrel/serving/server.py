@@ -4,7 +4,7 @@ SIGTERM: `/readyz` says 503 at once; new connections are taken for the notice th
 needs to see it; then what is under way has its grace. At the end of that, each request
 still open is cancelled, and ends with an error that says how to go on. SIGHUP: the same
 without notice, for another process has taken this one's place on the same socket.
-A second signal ends the grace.
+SIGINT, or SIGTERM for a second time, ends the grace.
 """
 
 import asyncio
@@ -60,8 +60,9 @@ class Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.leave)
+        loop.add_signal_handler(signal.SIGTERM, self.leave)
+        # Of two signals that are alike, and come at once, the kernel delivers one.
+        loop.add_signal_handler(signal.SIGINT, self.hurry)
         loop.add_signal_handler(signal.SIGHUP, self.retire)
         yield
 
@@ -71,6 +72,11 @@ class Server(uvicorn.Server):
             self._hurried.set()
         self._leaving.announced = True
         self.should_exit = True
+
+    def hurry(self) -> None:
+        """Go now."""
+        self.leave()
+        self._hurried.set()
 
     def retire(self) -> None:
         """Go, because another process serves in this one's place."""

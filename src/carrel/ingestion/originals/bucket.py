@@ -8,6 +8,7 @@ object to that disk for as long as a parser needs it.
 import asyncio
 import contextlib
 import logging
+import re
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Generator
@@ -32,6 +33,8 @@ _CONNECT_SECONDS = 5
 _TIMEOUT_SECONDS = 60  # for one request; a large file is sent in parts
 _PIECE = 1 << 20
 _DELETED_AT_ONCE = 1000  # objects, as one request of S3 takes them
+# Within what a library says of a failed request, which names its address, too.
+_FULL = re.compile(r"status code: 507\b|<Code>\w*StorageFull</Code>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,6 @@ def _translated() -> Generator[None]:
         # The first line: what follows repeats the request, headers and all.
         said = str(error).partition("\n")[0]
         log.warning("the object storage failed: %s", said)
-        if "507" in said or "StorageFull" in said:
+        if _FULL.search(said):
             raise StorageFull("the storage for uploads is full; nothing was stored") from None
         raise Unavailable("the storage of uploads does not answer; try again shortly") from None
