@@ -120,6 +120,18 @@ def begin(client: Client, number: int) -> list[tuple[Reading, "asyncio.Task[Read
     ]
 
 
+async def ends_with_a_word(
+    server: Server, streams: list[tuple[Reading, "asyncio.Task[Reading]"]]
+) -> None:
+    """See that the server stops, and that no stream was cut without an error that says so."""
+    for _, task in streams:
+        reading = await task
+        assert not reading.broken
+        assert '"code":"unavailable"' in reading.raw.decode()
+    assert server.process
+    assert await asyncio.to_thread(server.process.wait, 30) == 0
+
+
 async def readiness(server: Server) -> int:
     """The status of /readyz; 0: no connection is taken any more."""
     try:
@@ -211,11 +223,7 @@ async def test_a_second_signal_ends_the_grace(
             while await readiness(server) != 503:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.02)
         server.process.send_signal(signal.SIGINT)
-        for _, task in streams:
-            reading = await task
-            assert not reading.broken
-            assert '"code":"unavailable"' in reading.raw.decode()
-        assert await asyncio.to_thread(server.process.wait, 30) == 0
+        await ends_with_a_word(server, streams)
 
 
 async def test_two_signals_that_come_at_once_are_two(
@@ -234,11 +242,7 @@ async def test_two_signals_that_come_at_once_are_two(
             server.process.send_signal(number)
             await asyncio.sleep(0.5)  # the supervisor passes it on
         os.kill(api, signal.SIGCONT)
-        for _, task in streams:
-            reading = await task
-            assert not reading.broken
-            assert '"code":"unavailable"' in reading.raw.decode()
-        assert await asyncio.to_thread(server.process.wait, 30) == 0
+        await ends_with_a_word(server, streams)
 
 
 async def test_a_renewal_under_load_refuses_nobody_and_cuts_nothing(

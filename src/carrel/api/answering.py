@@ -9,7 +9,7 @@ from typing import NamedTuple
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from carrel.answering.events import Done, Placed, Sources, placed
+from carrel.answering.events import Done, Placed, Restart, Sources, placed
 from carrel.answering.pipeline import Pipeline
 from carrel.answering.question import Question
 from carrel.answering.reuse import Lookup
@@ -53,28 +53,21 @@ async def ask(
         return await pipeline.give_again(question, lookup.entry, stages)
     pipeline.check_room(question, lookup)
     await ticket.admit(pipeline.tokens_at_most(question))
-    first, events = await started(_from_its_sources(pipeline.answer(question, stages, lookup)))
+    first, events = await started(pipeline.answer(question, stages, lookup), afresh=True)
     assert first is not None
     assert isinstance(first.event, Sources)
     return Stream(first.event.answer_id, events)
 
 
-async def _from_its_sources(events: Events) -> Events:
-    """*events* without what is void at their beginning: who has read nothing has nothing to forget.
+async def started(events: Events, *, afresh: bool = False) -> tuple[Placed | None, Events]:
+    """The first of *events*, or None, and all of them: a fault before it is an HTTP status.
 
-    The process that made an answer for everyone may be killed before its first word, too.
+    Who reads *afresh* has nothing to forget, and is not told that an answer was begun again
+    because the process that made it for everyone was killed before its first word.
     """
-    has_begun = False
-    async with aclosing(events):
-        async for each in events:
-            has_begun = has_begun or isinstance(each.event, Sources)
-            if has_begun:
-                yield each
-
-
-async def started(events: Events) -> tuple[Placed | None, Events]:
-    """The first of *events*, or None, and all of them: a fault before it is an HTTP status."""
     first = await anext(events, None)
+    while afresh and first is not None and isinstance(first.event, Restart):
+        first = await anext(events, None)
 
     async def all_events() -> Events:
         async with aclosing(events):

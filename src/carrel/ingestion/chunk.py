@@ -50,10 +50,10 @@ def chunk(document: ParsedDocument, *, tokens: int = 200, overlap: int = 40) -> 
 def _spans(text: str, section: Section, tokens: int, overlap: int) -> Iterator[tuple[int, int]]:
     """The chunks of one section as (start, end). The headings go with the first."""
     start = _first_character(text, section.start, section.end)
-    room = tokens
+    room, count = tokens, _counter(tokens)
     if start < section.body:
         words = _first_character(text, section.body, section.end)
-        room -= _counter(tokens)(text[start:words])
+        room -= count(text[start:words])
     # A heading longer than half a chunk is text like any other.
     body = section.body if room >= tokens // 2 else start
     if body == start:
@@ -64,8 +64,7 @@ def _spans(text: str, section: Section, tokens: int, overlap: int) -> Iterator[t
         ):
             if not piece.strip():  # the splitter's idea of a blank is narrower
                 continue
-            place = window + offset
-            for begins, ends in _fitting(text, place, len(piece), room, _counter(tokens)):
+            for begins, ends in _fitting(text, window + offset, len(piece), room, count):
                 yield (min(start, begins), ends)
                 start = len(text)
 

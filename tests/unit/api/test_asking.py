@@ -1,6 +1,6 @@
 from collections.abc import AsyncGenerator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from carrel.answering.events import Placed, Restart, Sources
 from carrel.api.answering import Stream, ask
@@ -36,7 +36,8 @@ async def admit(tokens: int) -> None:
 
 
 async def events_of(*events: Any) -> list[Any]:
-    found = await ask(Begun(*events), None, SimpleNamespace(admit=admit), Stages())  # type: ignore[arg-type]
+    pipeline, ticket = cast("Any", Begun(*events)), cast("Any", SimpleNamespace(admit=admit))
+    found = await ask(pipeline, cast("Any", None), ticket, Stages())
     assert isinstance(found, Stream)
     assert found.answer_id == "ans_1"
     return [event async for event, _ in found.events]
